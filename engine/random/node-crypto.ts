@@ -1,0 +1,82 @@
+/**
+ * The crypto port by Node's OpenSSL. The only file of the engine that names node:crypto. Knows nothing of what the bytes
+ * are for; purposes, nonces and counters are its callers' business.
+ */
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomFillSync } from 'node:crypto';
+import type { CryptoPort } from './crypto-port.ts';
+import { SecretKey } from './crypto-port.ts';
+import { InternalError, MachineError } from '../../shared/errors.ts';
+
+const BLOCK_BYTES = 64;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+/** Keystream is made in slices of this size: larger outputs of one call cost page faults, smaller ones call overhead. */
+const SLICE = new Uint8Array(32 * 1024);
+
+function checkNonce(nonce: Uint8Array): void {
+  if (nonce.length !== NONCE_BYTES) {
+    throw new InternalError('nonce-length', `A ChaCha20 nonce has ${NONCE_BYTES} bytes, not ${nonce.length}.`);
+  }
+}
+
+export const nodeCrypto: CryptoPort = {
+  randomBytes: (length) => randomFillSync(new Uint8Array(length)),
+
+  sha256: (data) => new Uint8Array(createHash('sha256').update(data).digest()),
+
+  hmacSha256: (key, data) => new Uint8Array(createHmac('sha256', key.expose()).update(data).digest()),
+
+  deriveKey: (secret, salt, info) => new SecretKey(new Uint8Array(hkdfSync('sha256', secret.expose(), salt, info, 32))),
+
+  chacha20(key, nonce, block, length) {
+    checkNonce(nonce);
+    if (!Number.isInteger(block) || block < 0 || block + Math.ceil(length / BLOCK_BYTES) > 2 ** 32) {
+      throw new InternalError(
+        'keystream-exhausted',
+        `${length} bytes from block ${block} pass the end of a ChaCha20 keystream (2^32 blocks of ${BLOCK_BYTES} bytes).`,
+      );
+    }
+    const iv = new Uint8Array(4 + NONCE_BYTES);
+    new DataView(iv.buffer).setUint32(0, block, true);
+    iv.set(nonce, 4);
+    const cipher = createCipheriv('chacha20', key.expose(), iv);
+    const stream = new Uint8Array(length);
+    for (let at = 0; at < length; at += SLICE.length) {
+      stream.set(cipher.update(length - at < SLICE.length ? SLICE.subarray(0, length - at) : SLICE), at);
+    }
+    return stream;
+  },
+
+  seal(key, nonce, associated, plaintext) {
+    checkNonce(nonce);
+    const cipher = createCipheriv('chacha20-poly1305', key.expose(), nonce, { authTagLength: TAG_BYTES });
+    cipher.setAAD(associated, { plaintextLength: plaintext.length });
+    const sealed = new Uint8Array(plaintext.length + TAG_BYTES);
+    sealed.set(cipher.update(plaintext));
+    cipher.final();
+    sealed.set(cipher.getAuthTag(), plaintext.length);
+    return sealed;
+  },
+
+  open(key, nonce, associated, sealed) {
+    checkNonce(nonce);
+    const tampered = (cause?: unknown): MachineError =>
+      new MachineError('record-tampered', 'A sealed record is damaged or belongs to something else.', {
+        hint: 'It was made for another job, record or party, or changed since; it is not used.',
+        cause,
+      });
+    const length = sealed.length - TAG_BYTES;
+    if (length < 0) throw tampered();
+    const decipher = createDecipheriv('chacha20-poly1305', key.expose(), nonce, { authTagLength: TAG_BYTES });
+    decipher.setAAD(associated, { plaintextLength: length });
+    decipher.setAuthTag(sealed.subarray(length));
+    const plaintext = new Uint8Array(decipher.update(sealed.subarray(0, length)));
+    try {
+      decipher.final();
+    } catch (cause) {
+      plaintext.fill(0);
+      throw tampered(cause);
+    }
+    return plaintext;
+  },
+};
