@@ -1,20 +1,20 @@
 import { defineConfig } from 'vitest/config';
 
-/** Two projects: `unit` (fast, no processes) for `npm run check`, `system` (processes, sockets, stores) for `npm test`. */
+const unitFolders = ['engine', 'compliance', 'shared', 'host', 'tooling'];
+const systemFolders = ['parties', 'conformance', 'bench'];
+const testsIn = (folders: readonly string[]): string[] => folders.map((folder) => `test/${folder}/**/*.test.ts`);
+
+/** Two projects: `unit` (fast, few processes) for `npm run check`, `system` (parties as processes) for `npm test` too. */
 export default defineConfig({
   test: {
     projects: [
       {
-        test: {
-          name: 'unit',
-          include: ['test/engine/**/*.test.ts', 'test/compliance/**/*.test.ts', 'test/shared/**/*.test.ts', 'test/host/**/*.test.ts'],
-          testTimeout: 60_000,
-        },
+        test: { name: 'unit', include: testsIn(unitFolders), testTimeout: 60_000 },
       },
       {
         test: {
           name: 'system',
-          include: ['test/parties/**/*.test.ts', 'test/conformance/**/*.test.ts', 'test/bench/**/*.test.ts'],
+          include: testsIn(systemFolders),
           testTimeout: 300_000,
           hookTimeout: 120_000,
           fileParallelism: false,

@@ -1,0 +1,102 @@
+// The linter's settings: types that matter, and the architecture's import rules per folder (scripts/import-rules.ts).
+import { relative, sep } from 'node:path';
+import { defineConfig } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+import { importViolation, nameViolation } from './scripts/import-rules.ts';
+
+const root = import.meta.dirname;
+
+/** @type {import('eslint').Rule.RuleModule} */
+const imports = {
+  meta: { type: 'problem', schema: [] },
+  create(context) {
+    const file = relative(root, context.filename).split(sep).join('/');
+    const check = (node, source) => {
+      if (typeof source?.value !== 'string') return;
+      const message = importViolation(file, source.value);
+      if (message !== undefined) context.report({ node, message });
+    };
+    return {
+      Program(node) {
+        const message = nameViolation(file);
+        if (message !== undefined) context.report({ node, message });
+      },
+      ImportDeclaration: (node) => check(node, node.source),
+      ExportAllDeclaration: (node) => check(node, node.source),
+      ExportNamedDeclaration: (node) => check(node, node.source),
+      ImportExpression: (node) => check(node, node.source),
+      TSImportType: (node) => check(node, node.source),
+    };
+  },
+};
+
+/** Names that exist in Node or in a page, not in both: the engine gets such things through ports. */
+const notEverywhere = [
+  ...['window', 'document', 'navigator', 'localStorage', 'sessionStorage', 'indexedDB', 'XMLHttpRequest', 'Worker'],
+  ...['process', 'Buffer', 'global', 'require', 'setImmediate', '__dirname', '__filename'],
+  ...['fetch', 'WebSocket', 'EventSource'],
+];
+
+export default defineConfig(
+  {
+    ignores: [
+      '**/node_modules/',
+      '**/build/',
+      'out/',
+      'dist/',
+      'coverage/',
+      'tacit-demo/',
+      '**/*.tacit-data/',
+      'engine/kernels/wasm/assembly/', // AssemblyScript: its own language
+      '**/generated/',
+    ],
+  },
+  {
+    files: ['**/*.{ts,js,mjs}'],
+    extends: [tseslint.configs.recommended],
+    plugins: { tacit: { rules: { imports } } },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: {
+      'tacit/imports': 'error',
+      eqeqeq: 'error',
+      'no-var': 'error',
+      'prefer-const': 'error',
+      'object-shorthand': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-explicit-any': 'error',
+    },
+  },
+  {
+    files: ['**/*.ts'],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: root } },
+    rules: {
+      '@typescript-eslint/await-thenable': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'separate-type-imports' }],
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/no-unnecessary-type-assertion': 'error',
+      '@typescript-eslint/only-throw-error': 'error',
+      '@typescript-eslint/prefer-promise-reject-errors': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+    },
+  },
+  {
+    files: ['shared/**', 'engine/**', 'main/**'],
+    rules: {
+      // Secret or not, randomness comes from an injected source: runs must be repeatable and secrets unpredictable.
+      'no-restricted-properties': ['error', { object: 'Math', property: 'random', message: 'Use a named source.' }],
+    },
+  },
+  {
+    files: ['shared/**', 'engine/**'],
+    rules: {
+      'no-console': 'error',
+      'no-restricted-globals': ['error', ...notEverywhere],
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ExportAllDeclaration', message: 'No barrels: import from the file that defines the name.' },
+        { selector: 'ExportNamedDeclaration[source]', message: 'No barrels: import from the file that defines it.' },
+      ],
+    },
+  },
+);
