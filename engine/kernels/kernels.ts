@@ -176,10 +176,14 @@ export type Instruction =
   | { readonly op: 'bitsToWords'; readonly out: WordSlot; readonly input: BitSlot }
   /** out = constant XOR (XOR of the terms); constant applies to every bit. */
   | { readonly op: 'combineBits'; readonly out: BitSlot; readonly terms: readonly BitTerm[]; readonly constant: 0 | 1 }
+  /** The planes of the inputs one after the other. */
+  | { readonly op: 'stackBits'; readonly out: BitSlot; readonly inputs: readonly BitSlot[] }
+  /** Bit i of plane p of out = bit (p * out.length + i) of the single input plane. */
+  | { readonly op: 'splitBits'; readonly out: BitSlot; readonly input: BitSlot }
   /**
    * One digit of a comparison by one-time tables. `digit` has d planes (public bits of a digit c of each element), `table`
    * has 2^d - 1 planes, E[v] for v = 0 .. 2^d - 2 (XOR shares of 1{v = r}). E[2^d - 1] is implied: XOR of the others, plus 1
-   * where `first` is set. less = XOR of E[v] over v > c (share of 1{c < r}); equal = E[c] (share of 1{c = r}).
+   * where `first` is set; d is 1 to 12. less = XOR of E[v] over v > c (share of 1{c < r}); equal = E[c] (share of 1{c = r}).
    */
   | {
       readonly op: 'digitLookup';
