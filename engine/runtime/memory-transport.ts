@@ -7,7 +7,7 @@
 import { InternalError, PeerError } from '../../shared/errors.ts';
 import { Inbox } from './inbox.ts';
 import { KeyWindow } from './key-window.ts';
-import { checkMessageKey, laneOf, messageKeyReused } from './message-key.ts';
+import { LANES, checkMessageKey, laneOf, messageKeyReused } from './message-key.ts';
 import type { Lane } from './message-key.ts';
 import type { MessageKey, Transport, TransportCounters } from './transport.ts';
 
@@ -42,6 +42,7 @@ class Direction {
   #inFlightBytes: Record<Lane, number> = { rounds: 0, material: 0 };
   #lineFreeAtMs = 0;
   #roomWaiters: Record<Lane, (() => void)[]> = { rounds: [], material: [] };
+  #endedBy: PeerError | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(from: string, options: MemoryNetworkOptions) {
@@ -58,24 +59,21 @@ class Direction {
     return this.inbox.unreadBytes(lane) + this.#inFlightBytes[lane] < limit;
   }
 
-  /** Waits in order of asking until the lane has room or the signal aborts. */
-  async room(lane: Lane, signal: AbortSignal | undefined): Promise<void> {
-    while (!this.hasRoom(lane)) {
-      await new Promise<void>((resolve, reject) => {
-        const waiters = this.#roomWaiters[lane];
-        const wake = () => {
-          signal?.removeEventListener('abort', onAbort);
-          resolve();
-        };
-        const onAbort = () => {
-          waiters.splice(waiters.indexOf(wake), 1);
-          reject(signal?.reason as unknown);
-        };
-        signal?.addEventListener('abort', onAbort, { once: true });
-        waiters.push(wake);
-      });
-      signal?.throwIfAborted();
-    }
+  /** Waits until the lane may have room, the session ends, or the signal aborts; the caller looks again. */
+  roomChange(lane: Lane, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const waiters = this.#roomWaiters[lane];
+      const wake = () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      const onAbort = () => {
+        waiters.splice(waiters.indexOf(wake), 1);
+        reject(signal?.reason as unknown);
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      waiters.push(wake);
+    });
   }
 
   carry(key: MessageKey, payload: Uint8Array): void {
@@ -93,11 +91,19 @@ class Direction {
     this.#schedule();
   }
 
-  /** The receiving or the sending party has left. */
+  /** The sending party has left: what is on its way still arrives. */
   end(error: PeerError): void {
-    this.inbox.end(error);
-    this.#wake('rounds');
-    this.#wake('material');
+    this.#endedBy = error;
+    if (this.#inFlight.length === 0) this.inbox.end(error);
+    this.#wakeAll();
+  }
+
+  /** The receiving party has left. */
+  fail(error: PeerError): void {
+    this.#endedBy = error;
+    this.#inFlight = [];
+    this.inbox.fail(error);
+    this.#wakeAll();
   }
 
   #schedule(): void {
@@ -115,6 +121,12 @@ class Direction {
       this.inbox.deliver(next.key, next.payload);
     }
     this.#schedule();
+    if (this.#inFlight.length === 0 && this.#endedBy !== undefined) this.inbox.end(this.#endedBy);
+  }
+
+  /** Whoever waits for room looks again, finds the session closed, and gives up. */
+  #wakeAll(): void {
+    for (const lane of LANES) for (const wake of this.#roomWaiters[lane].splice(0)) wake();
   }
 
   #wake(lane: Lane): void {
@@ -149,8 +161,11 @@ class MemoryTransport implements Transport {
     const direction = this.#outgoing(peer);
     this.#refuseWhenClosed(peer);
     const lane = laneOf(key);
-    if (!direction.hasRoom(lane)) await direction.room(lane, signal);
-    this.#refuseWhenClosed(peer);
+    while (!direction.hasRoom(lane)) {
+      await direction.roomChange(lane, signal);
+      signal?.throwIfAborted();
+      this.#refuseWhenClosed(peer);
+    }
     const copy = payload.slice();
     const outcome = direction.keys.record(key, checkOf(copy));
     if (outcome === 'reused') throw messageKeyReused(peer, key);
@@ -171,7 +186,7 @@ class MemoryTransport implements Transport {
     if (this.closed) return;
     this.closed = true;
     for (const peer of this.peers) {
-      this.#from(peer).end(closedError(this.self, peer));
+      this.#from(peer).fail(closedError(this.self, peer));
       this.#outgoing(peer).end(leftError(this.self));
     }
   }
