@@ -180,6 +180,8 @@ export type Instruction =
   | { readonly op: 'stackBits'; readonly out: BitSlot; readonly inputs: readonly BitSlot[] }
   /** Bit i of plane p of out = bit (p * out.length + i) of the single input plane. */
   | { readonly op: 'splitBits'; readonly out: BitSlot; readonly input: BitSlot }
+  /** Inverse of splitBits: bit (p * input.length + i) of the single plane of out = bit i of plane p of input. */
+  | { readonly op: 'joinBits'; readonly out: BitSlot; readonly input: BitSlot }
   /**
    * One digit of a comparison by one-time tables. `digit` has d planes (public bits of a digit c of each element), `table`
    * has 2^d - 1 planes, E[v] for v = 0 .. 2^d - 2 (XOR shares of 1{v = r}). E[2^d - 1] is implied: XOR of the others, plus 1

@@ -337,6 +337,13 @@ export class ProgramBuilder {
     return out;
   }
 
+  /** The planes end to end as one plane. */
+  joinBits(input: Bits): Bits {
+    const out = this.#bits(input.place, input.length * input.planes, 1);
+    this.#local({ op: 'joinBits', out, input });
+    return out;
+  }
+
   digitLookup(digit: Bits, table: Bits): { less: Bits; equal: Bits } {
     const less = this.#bits('share', digit.length, 1);
     const equal = this.#bits('share', digit.length, 1);
