@@ -1,0 +1,43 @@
+/**
+ * Where the program's own files are: worker and process entries, WebAssembly, samples. The only module that knows the two
+ * layouts: a checkout, whose TypeScript Node runs as it is, and a build, whose entries lie side by side in out/.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** The nearest folder above that holds the program's package.json. */
+function findRoot(folder: string): string {
+  if (existsSync(join(folder, 'package.json'))) return folder;
+  const above = dirname(folder);
+  if (above === folder) throw new Error(`No package.json above ${here}.`);
+  return findRoot(above);
+}
+
+/** The folder with package.json and assets/; a checkout's root or the packaged app's. */
+export const programRoot = findRoot(here);
+export const packageFile = join(programRoot, 'package.json');
+
+const fromSource = import.meta.filename.endsWith('.ts');
+
+/** Files that are started rather than imported, in a checkout. A build names each `out/<entry>.js`. */
+const entries = {
+  cli: 'main/cli/index.ts',
+  'doctor-probe': 'main/cli/doctor-probe.ts',
+} as const;
+
+/** The file of a worker or process entry, for Worker, fork or spawn with process.execPath. */
+export function entryFile(entry: keyof typeof entries): string {
+  return join(programRoot, fromSource ? entries[entry] : `out/${entry}.js`);
+}
+
+/** The compiled kernels; `npm ci` builds them in a checkout. */
+export const kernelsFile = join(
+  programRoot,
+  fromSource ? 'engine/kernels/wasm/build/kernels.wasm' : 'out/kernels.wasm',
+);
+
+/** Data of the demos, with their licences. */
+export const samplesFolder = join(programRoot, 'assets/samples');
