@@ -45,8 +45,9 @@ async function shell(argv: readonly string[], body: Body, stop = new AbortContro
 const idle: Body = () => Promise.resolve({ json: {} });
 const failing =
   (error: unknown): Body =>
-  () =>
-    Promise.reject(error);
+  async () => {
+    throw error;
+  };
 
 /** The JSON object on the last line. */
 function lastLine(stdout: string): unknown {
