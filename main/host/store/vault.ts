@@ -23,7 +23,7 @@ import { WaitingLine } from './waiting-line.ts';
 export const DEFAULT_QUOTA_BYTES = 10e9;
 
 /** 64 KiB pages: a 1 MiB blob is written twice as fast as with 4 KiB, a small commit costs the same (measured). */
-const vaultKind: DatabaseKind = {
+export const vaultKind: DatabaseKind = {
   area: 'vault',
   pageBytes: 65536,
   migrations: vaultMigrations,
