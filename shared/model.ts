@@ -271,21 +271,14 @@ export function checkFinite(what: string, data: ArrayLike<number>): void {
   }
 }
 
-export const taskSchema = z.enum(['classification', 'regression']);
-export type Task = z.infer<typeof taskSchema>;
+export type Task = 'classification' | 'regression';
 
-/** Ready-made models that a job can name. */
-export const templateSchema = z.discriminatedUnion('template', [
-  z.strictObject({ template: z.literal('linear') }),
-  z.strictObject({ template: z.literal('logistic') }),
-  z.strictObject({
-    template: z.literal('mlp'),
-    hidden: z.array(size).min(1).max(64),
-    activation: z.enum(['relu', 'sigmoid', 'tanh']),
-  }),
-  z.strictObject({ template: z.literal('lenet') }),
-]);
-export type ModelTemplate = z.infer<typeof templateSchema>;
+/** Ready-made models that a job can name; `hidden` lists the units of the hidden layers. */
+export type ModelTemplate =
+  | { readonly template: 'linear' }
+  | { readonly template: 'logistic' }
+  | { readonly template: 'mlp'; readonly hidden: readonly number[]; readonly activation: 'relu' | 'sigmoid' | 'tanh' }
+  | { readonly template: 'lenet' };
 
 /** Layers that turn scores into the model's answer: none (regression), sigmoid (one output), softmax (several). */
 function head(outputs: number, task: Task): Layer[] {
