@@ -1,5 +1,5 @@
 /**
- * Where the program's own files are: worker and process entries, WebAssembly, samples. The only module that knows the two
+ * Where the program's own files are: process entries and samples. The only module that knows the two
  * layouts: a checkout, whose TypeScript Node runs as it is, and a build, whose entries lie side by side in out/.
  */
 import { existsSync } from 'node:fs';
@@ -28,16 +28,10 @@ const entries = {
   'doctor-probe': 'main/cli/doctor-probe.ts',
 } as const;
 
-/** The file of a worker or process entry, for Worker, fork or spawn with process.execPath. */
+/** The file of an entry, for spawn or fork with process.execPath, or for a Worker. */
 export function entryFile(entry: keyof typeof entries): string {
   return join(programRoot, fromSource ? entries[entry] : `out/${entry}.js`);
 }
-
-/** The compiled kernels; `npm ci` builds them in a checkout. */
-export const kernelsFile = join(
-  programRoot,
-  fromSource ? 'engine/kernels/wasm/build/kernels.wasm' : 'out/kernels.wasm',
-);
 
 /** Data of the demos, with their licences. */
 export const samplesFolder = join(programRoot, 'assets/samples');

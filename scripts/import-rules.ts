@@ -26,8 +26,8 @@ const folderRules: Readonly<Record<string, FolderRule>> = {
 const grants: readonly { readonly place: string; readonly specifier: string }[] = [
   { place: 'engine/random/node-crypto.ts', specifier: 'node:crypto' },
   { place: 'engine/kernels/wasm/pool.ts', specifier: 'node:worker_threads' },
-  { place: 'engine/kernels/wasm/pool-worker.ts', specifier: 'node:worker_threads' },
   { place: 'engine/models/', specifier: '@bufbuild/protobuf' },
+  { place: 'engine/models/', specifier: 'zod' },
 ];
 
 /** Packages with one home: no other product code may name them. */

@@ -1,12 +1,12 @@
 /**
  * Tries one native part of the program in a process of its own, because a part that does not fit the machine may crash
- * rather than fail: `node doctor-probe.ts store|tables|gpu` prints one JSON line, a ProbeResult.
+ * rather than fail: `node doctor-probe.ts NAME` prints one JSON line, a ProbeResult.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export type ProbeName = 'store' | 'tables' | 'gpu';
+export type ProbeName = 'kernels' | 'store' | 'tables' | 'gpu';
 
 export interface ProbeResult {
   readonly works: boolean;
@@ -15,6 +15,14 @@ export interface ProbeResult {
 }
 
 const probes: Readonly<Record<ProbeName, () => Promise<ProbeResult>>> = {
+  async kernels() {
+    const { wasmKernels } = await import('../../engine/kernels/wasm/wasm.ts');
+    const threads = availableParallelism();
+    const kernels = await wasmKernels({ threads });
+    await kernels.allocate(1);
+    await kernels.dispose();
+    return { works: true, found: `WebAssembly with SIMD, ${threads === 1 ? '1 thread' : `${threads} threads`}` };
+  },
   async store() {
     const { openDatabase } = await import('../host/store/database.ts');
     const folder = mkdtempSync(join(tmpdir(), 'tacit-doctor-'));

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
-import { entryFile, kernelsFile, samplesFolder } from '../paths.ts';
+import { entryFile, samplesFolder } from '../paths.ts';
 import { defineCommand } from './command.ts';
 import type { ProbeName, ProbeResult } from './doctor-probe.ts';
 import { bytesText } from './output.ts';
@@ -70,20 +70,12 @@ export function runtimeFinding(version: string, where: string): Finding {
   };
 }
 
-function kernelsFinding(file: string): Finding {
-  const part = 'kernels';
-  if (existsSync(file))
-    return { part, state: 'ok', found: 'WebAssembly kernels are built', chosen: 'the fastest on a CPU' };
-  const found = 'WebAssembly kernels are not built';
-  return { part, state: 'broken', found, chosen: 'build them with: npm run prepare' };
-}
-
-function requiredFinding(part: string, result: ProbeResult, purpose: string): Finding {
+function requiredFinding(part: string, result: ProbeResult, purpose: string, repair: string): Finding {
   return {
     part,
     state: result.works ? 'ok' : 'broken',
     found: result.found,
-    chosen: result.works ? purpose : 'install again with: npm ci',
+    chosen: result.works ? purpose : repair,
   };
 }
 
@@ -106,7 +98,8 @@ function plaintextFinding(): Finding {
 
 /** Looks at everything. */
 export async function examine(signal: AbortSignal): Promise<Finding[]> {
-  const [store, tables, gpu] = await Promise.all([
+  const [kernels, store, tables, gpu] = await Promise.all([
+    probe('kernels', signal),
     probe('store', signal),
     probe('tables', signal),
     packageInstalled('webgpu') ? probe('gpu', signal) : { works: false, found: 'the package webgpu is not installed' },
@@ -127,9 +120,9 @@ export async function examine(signal: AbortSignal): Promise<Finding[]> {
       found: `${bytesText(totalmem())}, ${bytesText(freemem())} free`,
       chosen: 'a run states what it needs before it starts',
     },
-    kernelsFinding(kernelsFile),
-    requiredFinding('store', store, 'keeps identity, sessions and correlations'),
-    requiredFinding('data files', tables, 'reads CSV, TSV, JSON and Parquet'),
+    requiredFinding('kernels', kernels, 'compute on shares', 'build them with: npm run prepare'),
+    requiredFinding('store', store, 'keeps identity, sessions and correlations', 'install again with: npm ci'),
+    requiredFinding('data files', tables, 'reads CSV, TSV, JSON and Parquet', 'install again with: npm ci'),
     {
       part: 'samples',
       state: samples ? 'ok' : 'absent',
