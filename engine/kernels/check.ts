@@ -62,6 +62,20 @@ function checkView(
   );
 }
 
+/** No two positions of a view are the same element: each stride passes everything that the smaller ones reach. */
+function checkDistinct(view: { shape: readonly number[]; strides: readonly number[] }, where: string): void {
+  if (product(view.shape) === 0) return;
+  const dimensions = view.shape
+    .map((size, d) => ({ size, stride: Math.abs(view.strides[d]!) }))
+    .filter(({ size }) => size > 1)
+    .sort((a, b) => a.stride - b.stride);
+  let reach = 0;
+  for (const { size, stride } of dimensions) {
+    expectThat(stride > reach, () => `${where}: the view names an element twice.`);
+    reach += (size - 1) * stride;
+  }
+}
+
 interface Operands {
   readonly outputs: readonly Slot[];
   readonly inputs: readonly Slot[];
@@ -106,6 +120,7 @@ function checkLengths(instruction: Instruction, wordBits: number): Operands {
       for (const part of instruction.parts) {
         words(part.input, product(part.shape), 'a part');
         checkView(part, instruction.out.length, `${op} part`);
+        checkDistinct(part, `${op} part`);
       }
       return { outputs: [instruction.out], inputs: instruction.parts.map((part) => part.input) };
     }
@@ -170,9 +185,26 @@ function checkLengths(instruction: Instruction, wordBits: number): Operands {
       }
       return { outputs: [out], inputs: terms.flatMap((term) => term.factors) };
     }
+    case 'stackBits': {
+      const { out, inputs } = instruction;
+      const planes = inputs.reduce((count, input) => count + input.planes, 0);
+      bits(out, out.length, planes, 'out');
+      for (const input of inputs) bits(input, out.length, input.planes, 'an input');
+      return { outputs: [out], inputs };
+    }
+    case 'splitBits': {
+      const { out, input } = instruction;
+      bits(input, out.length * out.planes, 1, 'input');
+      return { outputs: [out], inputs: [input] };
+    }
+    case 'joinBits': {
+      const { out, input } = instruction;
+      bits(out, input.length * input.planes, 1, 'out');
+      return { outputs: [out], inputs: [input] };
+    }
     case 'digitLookup': {
       const { less, equal, digit, table } = instruction;
-      range(digit.planes, 1, 8, 'digit planes');
+      range(digit.planes, 1, 12, 'digit planes');
       bits(table, digit.length, 2 ** digit.planes - 1, 'table');
       bits(less, digit.length, 1, 'less');
       bits(equal, digit.length, 1, 'equal');
@@ -180,20 +212,20 @@ function checkLengths(instruction: Instruction, wordBits: number): Operands {
     }
     case 'oneHotBits': {
       const { out, input } = instruction;
-      range(input.planes, 1, 8, 'input planes');
+      range(input.planes, 1, 12, 'input planes');
       bits(out, input.length, 2 ** input.planes - 1, 'out');
       return { outputs: [out], inputs: [input] };
     }
     case 'oneHotWords': {
       const { out, input, shift, bits: width } = instruction;
-      range(width, 0, Math.min(16, wordBits), 'bits');
+      range(width, 0, Math.min(12, wordBits), 'bits');
       range(shift, 0, wordBits - width, 'shift');
       words(out, input.length * 2 ** width, 'out');
       return { outputs: [out], inputs: [input] };
     }
     case 'tableLookup': {
       const { out, opened, oneHot, table, polynomials, shift, bits: width } = instruction;
-      range(width, 0, Math.min(16, wordBits), 'bits');
+      range(width, 0, Math.min(12, wordBits), 'bits');
       range(shift, 0, wordBits - width, 'shift');
       words(out, polynomials * opened.length, 'out');
       words(oneHot, opened.length * 2 ** width, 'oneHot');

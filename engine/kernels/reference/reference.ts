@@ -221,7 +221,12 @@ function execute(memory: ReferenceMemory, instruction: Instruction): void {
       const [out, input, index] = [words(instruction.out), words(instruction.input), words(instruction.index)];
       const { inner } = instruction;
       for (let i = 0; i < index.length; i++)
-        for (let j = 0; j < inner; j++) out[i * inner + j] = input[Number(index[i]) * inner + j]!;
+        for (let j = 0; j < inner; j++) {
+          const word = input[Number(index[i]) * inner + j];
+          if (word === undefined)
+            throw new InternalError('kernel-index-range', `Row index ${index[i]} is out of range.`);
+          out[i * inner + j] = word;
+        }
       return;
     }
     case 'matmul': {
@@ -300,6 +305,27 @@ function execute(memory: ReferenceMemory, instruction: Instruction): void {
           }
           setBit(plane, i, bit);
         }
+      });
+      return;
+    }
+    case 'stackBits': {
+      const inputs = instruction.inputs.flatMap(planes);
+      planes(instruction.out).forEach((plane, p) => plane.set(inputs[p]!));
+      return;
+    }
+    case 'splitBits': {
+      const { length } = instruction.out;
+      const input = memory.plane(instruction.input, 0);
+      planes(instruction.out).forEach((plane, p) => {
+        for (let i = 0; i < length; i++) setBit(plane, i, bitAt(input, p * length + i));
+      });
+      return;
+    }
+    case 'joinBits': {
+      const { length } = instruction.input;
+      const out = memory.plane(instruction.out, 0);
+      planes(instruction.input).forEach((plane, p) => {
+        for (let i = 0; i < length; i++) setBit(out, p * length + i, bitAt(plane, i));
       });
       return;
     }
