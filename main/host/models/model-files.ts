@@ -1,0 +1,91 @@
+/**
+ * Opens model and tensor files from disk, with the files that they keep beside them. Nothing outside a model's folder is
+ * read, symbolic links included: the paths in a model file are its author's. Knows nothing of what models are used for.
+ */
+import { readFileSync, realpathSync } from 'node:fs';
+import { basename, dirname, extname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { readNpy } from '../../../engine/models/npy.ts';
+import { readOnnx } from '../../../engine/models/onnx/read.ts';
+import { readTensorProto } from '../../../engine/models/onnx/tensor-proto.ts';
+import type { PlainTensor } from '../../../engine/models/tensor.ts';
+import { readTfjsLayers } from '../../../engine/models/tfjs-layers/read.ts';
+import { InputError } from '../../../shared/errors.ts';
+import type { TrainedModel } from '../../../shared/model.ts';
+
+/**
+ * Reads a model: `.onnx`, or `.json` for the TF.js Layers format.
+ * @throws InputError `file-unreadable`, `model-file-type`, `model-file-outside`, and those of the format's reader.
+ */
+export function readModelFile(path: string): TrainedModel {
+  const what = basename(path);
+  const beside = (location: string): Uint8Array => readBeside(path, location);
+  switch (extname(path).toLowerCase()) {
+    case '.onnx':
+      return readOnnx(readWhole(path), what, beside);
+    case '.json':
+      return readTfjsLayers(new TextDecoder().decode(readWhole(path)), beside, what);
+    default:
+      throw new InputError(
+        'model-file-type',
+        `${what} is not a model file: its name ends neither in .onnx nor in .json.`,
+        {
+          hint: 'Give an ONNX model, or the model.json of a TF.js Layers model.',
+        },
+      );
+  }
+}
+
+/**
+ * Reads one tensor: `.npy`, or `.pb` for an ONNX TensorProto.
+ * @throws InputError `file-unreadable`, `tensor-file-type`, and those of the format's reader.
+ */
+export function readTensorFile(path: string): PlainTensor {
+  const what = basename(path);
+  switch (extname(path).toLowerCase()) {
+    case '.npy':
+      return readNpy(readWhole(path), what);
+    case '.pb':
+      return readTensorProto(readWhole(path), what);
+    default:
+      throw new InputError(
+        'tensor-file-type',
+        `${what} is not a tensor file: its name ends neither in .npy nor in .pb.`,
+        {
+          hint: 'Save the array with numpy.save, or give an ONNX TensorProto file.',
+        },
+      );
+  }
+}
+
+function readWhole(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+/** A file that the model at `modelPath` names. */
+function readBeside(modelPath: string, location: string): Uint8Array {
+  const file = resolve(dirname(modelPath), location);
+  let way: string;
+  try {
+    way = relative(realpathSync(dirname(modelPath)), realpathSync(file));
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+  if (way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) {
+    throw new InputError(
+      'model-file-outside',
+      `${basename(modelPath)} names the file "${location}", which lies outside the folder of the model.`,
+      { hint: 'Put all files of the model into one folder.' },
+    );
+  }
+  return readWhole(file);
+}
+
+function unreadable(path: string, cause: unknown): InputError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error';
+  const reason = code === 'ENOENT' ? 'it does not exist' : code === 'EISDIR' ? 'it is a folder' : code;
+  return new InputError('file-unreadable', `Cannot read ${path}: ${reason}.`, { cause });
+}
