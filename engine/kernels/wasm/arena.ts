@@ -1,0 +1,203 @@
+/**
+ * One shared WebAssembly memory with the tensors of a program, and their way in and out of it as packed bytes.
+ * Knows nothing of instructions or threads.
+ */
+import type { BitSlot, Memory, Slot, WordSlot } from '../kernels.ts';
+import { packedBytes, planeBytes, slotBytes } from '../kernels.ts';
+import { checkSlot } from '../check.ts';
+import type { KernelExports } from './module.ts';
+import { instantiate } from './module.ts';
+import { RECORD_OFFSET, STAGING_BYTES, STAGING_OFFSET, arenaOffset, largestArena, pagesFor } from './layout.ts';
+import { InternalError, MachineError } from '../../../shared/errors.ts';
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+}
+
+export class Arena implements Memory {
+  readonly bytes: number;
+  /** Names the memory among the threads. */
+  readonly id: number;
+  readonly memory: WebAssembly.Memory;
+  readonly #arena: number;
+  readonly #onDispose: () => void;
+  #kernels: KernelExports | undefined;
+  readonly #all: Uint8Array;
+  readonly #record: Int32Array;
+
+  /** Throws MachineError `kernel-memory` if the machine or the 32-bit address space cannot hold it. */
+  constructor(id: number, bytes: number, threads: number, module: WebAssembly.Module, onDispose: () => void) {
+    const pages = pagesFor(bytes, threads);
+    if (pages === undefined) {
+      throw new MachineError(
+        'kernel-memory',
+        `The plan needs ${gibibytes(bytes)} of working memory; the CPU kernels hold at most ${gibibytes(largestArena(threads))}.`,
+        { hint: 'Use a smaller batch or a smaller model.' },
+      );
+    }
+    try {
+      this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+      this.#kernels = instantiate(module, this.memory);
+    } catch (cause) {
+      throw new MachineError('kernel-memory', `This machine did not grant ${gibibytes(bytes)} of working memory.`, {
+        hint: 'Close other programs, or use a smaller batch or a smaller model.',
+        cause,
+      });
+    }
+    this.id = id;
+    this.bytes = bytes;
+    this.#arena = arenaOffset(threads);
+    this.#onDispose = onDispose;
+    this.#all = new Uint8Array(this.memory.buffer);
+    this.#record = new Int32Array(this.memory.buffer, RECORD_OFFSET);
+  }
+
+  /** The module bound to this memory. */
+  get kernels(): KernelExports {
+    if (this.#kernels === undefined) throw new InternalError('kernel-memory-disposed', 'The memory was disposed of.');
+    return this.#kernels;
+  }
+
+  /** Puts an instruction's record where the kernels read it. */
+  setRecord(record: Int32Array): void {
+    this.#record.set(record);
+  }
+
+  read(slot: Slot, width: number, into?: Uint8Array, at = 0): Uint8Array {
+    checkSlot(slot, this.bytes);
+    const length = packedBytes(slot, width);
+    const packed = into ?? new Uint8Array(length);
+    const start = into === undefined ? 0 : at;
+    if (start + length > packed.length) {
+      throw new InternalError(
+        'kernel-packed-length',
+        `${length} packed bytes do not fit ${packed.length} at ${start}.`,
+      );
+    }
+    if (slot.kind === 'words') this.#readWords(slot, width, packed, start);
+    else this.#readPlanes(slot, packed, start);
+    return packed;
+  }
+
+  write(slot: Slot, packed: Uint8Array, width: number): void {
+    this.#checkPacked(slot, packed, width);
+    if (slot.kind === 'words') {
+      const { unpackWords } = this.kernels;
+      if (width === 64) this.#all.set(packed, this.#arena + slot.offset);
+      else this.#mergeWords(slot, packed, width, unpackWords);
+    } else if (slot.length % 128 === 0) {
+      this.#all.set(packed, this.#arena + slot.offset);
+    } else {
+      const { copyPlanes } = this.kernels;
+      this.#mergePlanes(slot, packed, (to, toStep, from, fromStep, bytes, planes) =>
+        copyPlanes(to, toStep, from, fromStep, bytes, planes, 0xff),
+      );
+    }
+  }
+
+  accumulate(slot: Slot, packed: Uint8Array, width: number): void {
+    this.#checkPacked(slot, packed, width);
+    const { addPackedWords, addPlanes } = this.kernels;
+    if (slot.kind === 'words') this.#mergeWords(slot, packed, width, addPackedWords);
+    else this.#mergePlanes(slot, packed, addPlanes);
+  }
+
+  dispose(): void {
+    if (this.#kernels === undefined) return;
+    this.#all.fill(0);
+    this.#kernels = undefined;
+    this.#onDispose();
+  }
+
+  #checkPacked(slot: Slot, packed: Uint8Array, width: number): void {
+    checkSlot(slot, this.bytes);
+    const length = packedBytes(slot, width);
+    if (packed.length !== length) {
+      throw new InternalError(
+        'kernel-packed-length',
+        `${packed.length} packed bytes were given for a slot that takes ${length}.`,
+      );
+    }
+  }
+
+  #readWords(slot: WordSlot, width: number, packed: Uint8Array, at: number): void {
+    const { packWords } = this.kernels;
+    const address = this.#arena + slot.offset;
+    if (width === 64) {
+      packed.set(this.#all.subarray(address, address + slotBytes(slot)), at);
+      return;
+    }
+    const wordBytes = Math.ceil(width / 8);
+    const tile = wordsOfTile(wordBytes);
+    for (let start = 0; start < slot.length; start += tile) {
+      const count = Math.min(tile, slot.length - start);
+      packWords(STAGING_OFFSET, address + start * 8, count, width);
+      packed.set(this.#all.subarray(STAGING_OFFSET, STAGING_OFFSET + count * wordBytes), at + start * wordBytes);
+    }
+  }
+
+  #mergeWords(slot: WordSlot, packed: Uint8Array, width: number, merge: KernelExports['unpackWords']): void {
+    const wordBytes = Math.ceil(width / 8);
+    const tile = wordsOfTile(wordBytes);
+    for (let start = 0; start < slot.length; start += tile) {
+      const count = Math.min(tile, slot.length - start);
+      this.#all.set(packed.subarray(start * wordBytes, (start + count) * wordBytes), STAGING_OFFSET);
+      merge(this.#arena + slot.offset + start * 8, STAGING_OFFSET, count, width);
+    }
+  }
+
+  #readPlanes(slot: BitSlot, packed: Uint8Array, at: number): void {
+    const { copyPlanes } = this.kernels;
+    const address = this.#arena + slot.offset;
+    if (slot.length % 128 === 0) {
+      packed.set(this.#all.subarray(address, address + slotBytes(slot)), at);
+      return;
+    }
+    const bytes = Math.ceil(slot.length / 8);
+    const step = planeBytes(slot.length);
+    const lastMask = slot.length % 8 === 0 ? 0xff : (1 << (slot.length % 8)) - 1;
+    if (bytes > STAGING_BYTES) {
+      for (let plane = 0; plane < slot.planes; plane++) {
+        const from = address + plane * step;
+        const to = at + plane * bytes;
+        packed.set(this.#all.subarray(from, from + bytes), to);
+        packed[to + bytes - 1]! &= lastMask;
+      }
+      return;
+    }
+    const batch = Math.floor(STAGING_BYTES / bytes);
+    for (let plane = 0; plane < slot.planes; plane += batch) {
+      const planes = Math.min(batch, slot.planes - plane);
+      copyPlanes(STAGING_OFFSET, bytes, address + plane * step, step, bytes, planes, lastMask);
+      packed.set(this.#all.subarray(STAGING_OFFSET, STAGING_OFFSET + planes * bytes), at + plane * bytes);
+    }
+  }
+
+  #mergePlanes(slot: BitSlot, packed: Uint8Array, merge: KernelExports['addPlanes']): void {
+    const address = this.#arena + slot.offset;
+    const bytes = Math.ceil(slot.length / 8);
+    const step = planeBytes(slot.length);
+    if (bytes > STAGING_BYTES) {
+      for (let plane = 0; plane < slot.planes; plane++)
+        for (let start = 0; start < bytes; start += STAGING_BYTES) {
+          const count = Math.min(STAGING_BYTES, bytes - start);
+          const from = plane * bytes + start;
+          this.#all.set(packed.subarray(from, from + count), STAGING_OFFSET);
+          merge(address + plane * step + start, 0, STAGING_OFFSET, 0, count, 1);
+        }
+      return;
+    }
+    if (bytes === 0) return;
+    const batch = Math.floor(STAGING_BYTES / bytes);
+    for (let plane = 0; plane < slot.planes; plane += batch) {
+      const planes = Math.min(batch, slot.planes - plane);
+      this.#all.set(packed.subarray(plane * bytes, (plane + planes) * bytes), STAGING_OFFSET);
+      merge(address + plane * step, step, STAGING_OFFSET, bytes, bytes, planes);
+    }
+  }
+}
+
+/** Words packed at a time: an even number, because the kernels take pairs. */
+function wordsOfTile(wordBytes: number): number {
+  return Math.floor(STAGING_BYTES / wordBytes / 2) * 2;
+}
