@@ -1,0 +1,92 @@
+/**
+ * The dealer: from the plan and the parties' seeds, the correction records of one execution after another. It never sees an
+ * opening, a share of data, or an output; whoever runs it must keep it so (docs/security.md).
+ */
+import type { Kernels, Memory } from '../kernels/kernels.ts';
+import { packedBytes } from '../kernels/kernels.ts';
+import type { Plan, PlannedProgram } from '../plan/plan.ts';
+import type { CorrelationRecord } from '../plan/records.ts';
+import { InternalError } from '../../shared/errors.ts';
+import type { PartyStreams } from '../random/streams.ts';
+import { wordsToBytes } from '../runtime/words.ts';
+
+export interface DealerOptions {
+  readonly plan: Plan;
+  readonly kernels: Kernels;
+  /** One for each compute party, in order. */
+  readonly streams: readonly PartyStreams[];
+}
+
+export class Dealer {
+  readonly #options: DealerOptions;
+  readonly #memory: Memory;
+
+  private constructor(options: DealerOptions, memory: Memory) {
+    this.#options = options;
+    this.#memory = memory;
+  }
+
+  static async create(options: DealerOptions): Promise<Dealer> {
+    const bytes = Math.max(64, ...[...options.plan.programs.values()].map((p) => p.dealer.memoryBytes));
+    return new Dealer(options, await options.kernels.allocate(bytes));
+  }
+
+  /** Correction records, one a party in order, of one execution of a program with these public inputs. */
+  async deal(programName: string, execution: number, known: ReadonlyMap<string, BigUint64Array>): Promise<Uint8Array[]> {
+    const planned = this.#options.plan.programs.get(programName);
+    if (planned === undefined) throw new InternalError('no-such-program', `The plan has no program ${programName}.`);
+    const records = planned.demand.correctionBytes.map((bytes) => new Uint8Array(bytes));
+    for (const stage of planned.dealer.stages) {
+      for (const fill of stage.fills) {
+        if (fill.from === 'constant') this.#memory.write(fill.slot, wordsToBytes(BigUint64Array.from(fill.words)), 64);
+        else if (fill.from === 'known') {
+          const words = known.get(fill.name);
+          if (words === undefined) throw new InternalError('missing-input', `Public input ${fill.name} is missing.`);
+          this.#memory.write(fill.slot, wordsToBytes(words), 64);
+        } else {
+          const record = recordOf(planned, fill.step);
+          const expand = (party: number): Uint8Array => this.#expand(record, party, execution);
+          const parties = this.#options.streams.map((_, index) => index);
+          const contributors =
+            fill.from === 'shares'
+              ? parties.filter((index) => index !== fill.except)
+              : fill.owner === undefined
+                ? parties
+                : [fill.owner];
+          contributors.forEach((party, i) => {
+            if (i === 0) this.#memory.write(fill.slot, expand(party), record.width);
+            else this.#memory.accumulate(fill.slot, expand(party), record.width);
+          });
+        }
+      }
+      await this.#options.kernels.run(this.#memory, stage.instructions);
+      for (const { step, slot } of stage.corrections) {
+        const record = recordOf(planned, step);
+        const target = records[record.correctionParty ?? -1];
+        if (target === undefined || packedBytes(slot, record.width) !== record.bytes) {
+          throw new InternalError('record-size', 'A correction does not fit its record.');
+        }
+        this.#memory.read(slot, record.width, target, record.correctionOffset);
+      }
+    }
+    await this.#options.kernels.run(this.#memory, planned.dealer.stores);
+    return records;
+  }
+
+  #expand(record: CorrelationRecord, party: number, execution: number): Uint8Array {
+    const streams = this.#options.streams[party];
+    if (streams === undefined) throw new InternalError('no-such-party', `The dealer has no party ${party}.`);
+    return streams.expand(record.purpose, execution, record.streamOffset, record.bytes);
+  }
+
+  /** Erases what masks the memory holds. */
+  dispose(): void {
+    this.#memory.dispose();
+  }
+}
+
+function recordOf(planned: PlannedProgram, step: number): CorrelationRecord {
+  const record = planned.demand.records.get(step);
+  if (record === undefined) throw new InternalError('no-record', `Step ${step} has no correlation record.`);
+  return record;
+}

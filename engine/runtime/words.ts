@@ -1,0 +1,47 @@
+/** Ring words as bytes and as fixed-point numbers. Knows nothing of shares. */
+import { InputError } from '../../shared/errors.ts';
+
+/** The same memory as bytes, little-endian. */
+export function wordsToBytes(words: BigUint64Array): Uint8Array {
+  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+}
+
+/** A copy, so that alignment does not matter. */
+export function bytesToWords(bytes: Uint8Array): BigUint64Array {
+  const words = new BigUint64Array(bytes.length / 8);
+  wordsToBytes(words).set(bytes);
+  return words;
+}
+
+/**
+ * Fixed-point words of numbers at scale 2^fractionBits, rounded to nearest. Refuses values that are not finite or whose
+ * magnitude reaches 2^magnitudeBits; `describe` names the place of element i.
+ */
+export function encodeFixed(
+  values: ArrayLike<number>,
+  fractionBits: number,
+  magnitudeBits: number,
+  describe: (index: number) => string,
+): BigUint64Array {
+  const words = new BigUint64Array(values.length);
+  const limit = 2 ** magnitudeBits;
+  const factor = 2 ** fractionBits;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? 0;
+    if (!Number.isFinite(value) || Math.abs(value) >= limit) {
+      throw new InputError(
+        'value-out-of-range',
+        `${describe(i)} is ${Number.isFinite(value) ? 'too large' : 'not a finite number'}: magnitudes must stay below ${limit}.`,
+        { hint: 'Scale the column down or remove the row.' },
+      );
+    }
+    words[i] = BigInt.asUintN(64, BigInt(Math.round(value * factor)));
+  }
+  return words;
+}
+
+/** Numbers that fixed-point words stand for. */
+export function decodeFixed(words: BigUint64Array, fractionBits: number): Float64Array {
+  const factor = 2 ** -fractionBits;
+  return Float64Array.from(words, (word) => Number(BigInt.asIntN(64, word)) * factor);
+}

@@ -1,0 +1,73 @@
+/** Runs one traced function on shares with simulated parties, for tests of operations and gadgets. */
+import { referenceKernels } from '../../engine/kernels/reference/reference.ts';
+import type { Kernels } from '../../engine/kernels/kernels.ts';
+import { lower } from '../../engine/plan/lower.ts';
+import { planJob } from '../../engine/plan/plan.ts';
+import type { Plan } from '../../engine/plan/plan.ts';
+import { nodeCrypto } from '../../engine/random/node-crypto.ts';
+import { Simulation } from '../../engine/runtime/simulation.ts';
+import { decodeFixed } from '../../engine/runtime/words.ts';
+import { Graph } from '../../engine/tensor/graph.ts';
+import type { GraphOptions } from '../../engine/tensor/graph.ts';
+import { privateInput, toFixed } from '../../engine/tensor/tensor.ts';
+import type { Tensor } from '../../engine/tensor/tensor.ts';
+
+export interface SecretArgument {
+  readonly values: readonly number[];
+  readonly shape?: readonly number[];
+  /** log2 of the largest magnitude; 10 if not given. */
+  readonly magnitudeBits?: number;
+}
+
+export interface Evaluation {
+  readonly values: number[];
+  readonly words: BigUint64Array;
+  readonly rounds: number;
+  readonly bytesOpened: readonly number[];
+  readonly dealerBytes: number;
+  readonly plan: Plan;
+  readonly graph: Graph;
+}
+
+export const PARTIES = ['a', 'b', 'c', 'd', 'e'];
+
+/** Evaluates `trace` on secret arguments (argument i belongs to party i mod n) and reveals the result to the first party. */
+export async function evaluateSecretly(
+  args: readonly SecretArgument[],
+  trace: (...inputs: Tensor[]) => Tensor,
+  options: { parties?: number; kernels?: () => Promise<Kernels>; graph?: Partial<GraphOptions> } = {},
+): Promise<Evaluation> {
+  const parties = PARTIES.slice(0, options.parties ?? 2);
+  const graph = new Graph({ name: 'test', fractionBits: 16, assumedBound: 54, wordBits: 64, ...options.graph });
+  const owner = (i: number): string => parties[i % parties.length] ?? '';
+  const inputs = args.map((arg, i) => privateInput(graph, `x${i}`, owner(i), arg.shape ?? [arg.values.length], arg.magnitudeBits ?? 10));
+  const result = trace(...inputs);
+  result.reveal('result', [parties[0] ?? '']);
+  const plan = planJob([lower(graph, { parties })], nodeCrypto.sha256);
+  const simulation = await Simulation.create({
+    plan,
+    crypto: nodeCrypto,
+    kernels: options.kernels ?? (() => Promise.resolve(referenceKernels(graph.options.wordBits))),
+  });
+  const feeds = new Map(parties.map((party) => [party, new Map<string, BigUint64Array>()]));
+  args.forEach((arg, i) =>
+    feeds.get(owner(i))?.set(`x${i}`, BigUint64Array.from(arg.values, (v) => BigInt.asUintN(graph.options.wordBits, toFixed(v, graph.options.fractionBits)))),
+  );
+  const revealed = await simulation.execute('test', { inputs: feeds });
+  const words = revealed[0]?.get('result') ?? new BigUint64Array(0);
+  const cost = plan.programs.get('test')?.cost;
+  const sent = simulation.transports.map((t) => t.peers.reduce((sum, peer) => sum + t.counters(peer).bytesSent, 0));
+  if (cost !== undefined && sent.some((bytes, i) => bytes !== cost.bytesSent[i])) {
+    throw new Error(`predicted ${cost.bytesSent.join()} bytes, counted ${sent.join()}`);
+  }
+  await simulation.close();
+  return {
+    values: [...decodeFixed(words, result.scale)],
+    words,
+    rounds: cost?.rounds ?? 0,
+    bytesOpened: cost?.bytesOpened ?? [],
+    dealerBytes: (cost?.dealerBytes ?? []).reduce((a, b) => a + b, 0),
+    plan,
+    graph,
+  };
+}
