@@ -7,6 +7,7 @@ const testsIn = (folders: readonly string[]): string[] => folders.map((folder) =
 /** Two projects: `unit` (fast, few processes) for `npm run check`, `system` (parties as processes) for `npm test` too. */
 export default defineConfig({
   test: {
+    globalSetup: './scripts/build-kernels.mjs',
     projects: [
       {
         test: { name: 'unit', include: testsIn(unitFolders), testTimeout: 60_000 },
