@@ -1,0 +1,99 @@
+/**
+ * Elementary functions as traced programs over interval tables: sigmoid, exp of non-positive numbers, softplus, and
+ * reciprocal and logarithm on a known range. Each states its domain, its limit outside, and its rounds after the argument's
+ * opening. Errors are measured by test/engine/functions on dense grids. Knows nothing of shares.
+ */
+import { withGradient } from '../autograd/gradients.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { intervalTable, tableHigh } from './interval-table.ts';
+import type { TableSpec } from './interval-table.ts';
+
+/** Scale of table results: leaves 62 - 44 bits for the value and keeps second-order coefficients to 12 bits. */
+const QUADRATIC_SCALE = 44;
+/** The same for third order. */
+const CUBIC_SCALE = 56;
+
+/** f(x) inside the table's domain, before any saturation. 2 rounds: coefficients, truncation. */
+function inside(x: Tensor, f: (x: number) => number, spec: TableSpec, magnitudeBits: number): Tensor {
+  return x.lookUp(intervalTable(f, spec), spec.resultScale, spec.resultScale + magnitudeBits).rescaled(x.graph.options.fractionBits);
+}
+
+function fractionBits(x: Tensor): number {
+  return x.graph.options.fractionBits;
+}
+
+/**
+ * 1 / (1 + e^-x) on [-7.875, 7.875] by 63 quadratics, 0 below and 1 above. Largest error 5e-4 (at the ends of the domain;
+ * 1.2e-4 inside). 4 rounds.
+ */
+export function sigmoid(x: Tensor): Tensor {
+  const spec: TableSpec = {
+    low: -7.875,
+    widthBits: -2,
+    intervals: 63,
+    degree: 2,
+    argumentScale: fractionBits(x),
+    resultScale: QUADRATIC_SCALE,
+  };
+  const above = x.atLeast(tableHigh(spec));
+  const within = x.atLeast(spec.low).xor(above);
+  const y = within.select(inside(x, (t) => 1 / (1 + Math.exp(-t)), spec, 0.2)).add(above.toNumber());
+  return withGradient(y, (gradient) => [[x, gradient.mul(y.mul(y.neg().addNumber(1)))]]);
+}
+
+/**
+ * log(1 + e^x) on [-7.875, 7.875], 0 below and x above. Largest error 6e-4. 4 rounds. Its gradient is sigmoid(x).
+ */
+export function softplus(x: Tensor): Tensor {
+  const spec: TableSpec = {
+    low: -7.875,
+    widthBits: -2,
+    intervals: 63,
+    degree: 2,
+    argumentScale: fractionBits(x),
+    resultScale: QUADRATIC_SCALE,
+  };
+  const above = x.atLeast(tableHigh(spec));
+  const within = x.atLeast(spec.low).xor(above);
+  const y = within.select(inside(x, (t) => Math.log1p(Math.exp(t)), spec, 3.1)).add(above.select(x));
+  return withGradient(y, (gradient) => [[x, gradient.mul(sigmoid(x))]]);
+}
+
+/** e^x for x <= 0 (up to 0.25): [-15.5, 0.25] by 63 cubics, 0 below. Largest error 5e-5. 4 rounds. */
+export function expNonPositive(x: Tensor): Tensor {
+  const spec: TableSpec = {
+    low: -15.5,
+    widthBits: -2,
+    intervals: 63,
+    degree: 3,
+    argumentScale: fractionBits(x),
+    resultScale: CUBIC_SCALE,
+  };
+  const y = x.atLeast(spec.low).select(inside(x, Math.exp, spec, 0.5));
+  return withGradient(y, (gradient) => [[x, gradient.mul(y)]]);
+}
+
+/** Interval tables for a range [low, high] with low > 0: eight intervals a unit, at most 1,023 of them. */
+function positiveRange(x: Tensor, low: number, high: number): TableSpec {
+  return {
+    low: Math.floor(low * 8) / 8,
+    widthBits: -3,
+    intervals: Math.ceil(high * 8) - Math.floor(low * 8),
+    degree: 3,
+    argumentScale: fractionBits(x),
+    resultScale: CUBIC_SCALE,
+  };
+}
+
+/** 1 / x for 7/8 <= x <= high; meaningless outside. Largest error 5e-5. 2 rounds. */
+export function reciprocalFromOne(x: Tensor, high: number): Tensor {
+  const y = inside(x, (t) => 1 / Math.max(t, 0.5), positiveRange(x, 0.875, high), 0.5);
+  return withGradient(y, (gradient) => [[x, gradient.mul(y.mul(y)).neg()]]);
+}
+
+/** log x for 7/8 <= x <= high; meaningless outside. Largest error 5e-5. 2 rounds. */
+export function logFromOne(x: Tensor, high: number): Tensor {
+  const magnitude = Math.log2(Math.max(1, Math.log(high))) + 0.2;
+  return inside(x, (t) => Math.log(Math.max(t, 0.5)), positiveRange(x, 0.875, high), magnitude);
+}
+
