@@ -154,10 +154,14 @@ export class VaultCursors {
   finish(cursor: number, name: CursorName, execution: number): void {
     this.assertLive(cursor, name, execution);
     const lease = this.#leaseOf(cursor, execution) as Lease;
+    if (execution !== lease.unfinished) {
+      throw new InternalError(
+        'finish-out-of-order',
+        `${describe(name)}: execution ${execution} was finished before ${lease.unfinished}.`,
+      );
+    }
     if (this.#finish.run(cursor, lease.first, execution).changes === 0) {
-      const reason =
-        execution === lease.unfinished ? 'was burnt by another process' : `comes after ${lease.unfinished}`;
-      throw new InternalError('finish-out-of-order', `${describe(name)}: execution ${execution} ${reason}.`);
+      throw burntError(describe(name), `execution ${execution} was burnt by another holder of the vault`);
     }
     if (execution + 1 === lease.end) this.#close.run(cursor, lease.first);
   }

@@ -11,15 +11,21 @@ import { expect, test } from 'vitest';
 import { openStore } from '../../../main/host/store/store.ts';
 import { temporaryFolder } from './temporary.ts';
 
-/** Starts the party, kills it after it sent `lines` lines (and whatever it manages until the signal arrives). */
-async function live(folder: string, manner: string, lines: number, sent: string[]): Promise<void> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'vault-child.ts'), folder, manner], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let left = lines;
+interface Death {
+  /** The child kills itself when it reaches this place for the `after`-th time ... */
+  readonly at?: 'leased' | 'taken' | 'recorded' | 'sent' | 'used' | 'finished';
+  /** ... or, without a place, is killed wherever it is once it sent so many lines. */
+  readonly after: number;
+}
+
+/** One life of the party: adds what it sent to `sent`. */
+async function live(folder: string, manner: 'vault' | 'careless', death: Death, sent: string[]): Promise<void> {
+  const script = join(import.meta.dirname, 'vault-child.ts');
+  const dieAt = death.at === undefined ? [] : [death.at, String(death.after)];
+  const child = spawn(process.execPath, [script, folder, manner, ...dieAt], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let left = death.at === undefined ? death.after : Infinity;
   for await (const line of createInterface({ input: child.stdout })) {
-    // A line cut short by the kill was not sent as a whole; its mask may count as used, never as proof.
-    if (/^sent .{64,}$/u.test(line)) sent.push(line);
+    sent.push(line);
     left -= 1;
     if (left === 0) child.kill('SIGKILL');
   }
@@ -38,25 +44,34 @@ function reused(sent: readonly string[]): string[] {
   return [...frames].filter(([, digests]) => digests.size > 1).map(([mask]) => mask);
 }
 
-/** Kills at every phase of a lease of three executions of six lines each, and far into the run. */
-const lifetimes = [1, 2, 5, 6, 7, 12, 17, 18, 19, 3, 40, 111];
+/** Every place in the code, early and late in a lease of three executions of three frames; then anywhere. */
+const deaths: Death[] = [
+  ...(['leased', 'taken', 'recorded', 'sent', 'used', 'finished'] as const).flatMap((at) => [
+    { at, after: 1 },
+    { at, after: 5 },
+  ]),
+  ...[1, 19, 100].map((after) => ({ after })),
+];
 
 test('a killed party never sends two frames under one mask', async () => {
   const folder = temporaryFolder();
   const sent: string[] = [];
-  for (const lines of lifetimes) await live(folder, 'vault', lines, sent);
-  expect(sent.length).toBeGreaterThanOrEqual(lifetimes.reduce((sum, lines) => sum + lines));
+  for (const death of deaths) await live(folder, 'vault', death, sent);
+  expect(sent.length).toBeGreaterThan(120);
   expect(reused(sent)).toEqual([]);
 
-  // Every execution that sent something was handed out once: it is finished with its digests on record, or burnt.
+  // Whatever sent something was handed out, and is now finished with its digests on record, or burnt.
   const store = openStore(folder);
   const burnt = store.vault.recover('j1');
+  expect(burnt.length).toBeGreaterThan(deaths.length / 2);
   const cursor = store.vault.cursor({ job: 'j1', attempt: 1, planDigest: 'p' });
-  const executions = new Set(sent.map((line) => Number(/^sent (\d+)/u.exec(line)?.[1])));
-  for (const execution of executions) {
-    const isBurnt = burnt.some(({ first, count }) => first <= execution && execution < first + count);
-    expect([execution, isBurnt || cursor.frames(execution).size === 3]).toEqual([execution, true]);
-    expect(execution).toBeLessThan(cursor.next);
+  for (const line of sent) {
+    const [, execution = '', slot = '', digest = ''] = /^sent (\d+)\/(.*)\/(.*)$/u.exec(line) ?? [];
+    const number = Number(execution);
+    const kept = cursor.frames(number).get(slot);
+    const isBurnt = burnt.some(({ first, count }) => first <= number && number < first + count);
+    expect(number).toBeLessThan(cursor.next);
+    expect(kept === undefined ? isBurnt : Buffer.from(kept).toString('hex') === digest && !isBurnt).toBe(true);
   }
   store.close();
 });
@@ -65,8 +80,7 @@ test('the comparison finds a party that trusts its own notes', async () => {
   const folder = temporaryFolder();
   mkdirSync(folder);
   const sent: string[] = [];
-  for (const lines of [2, 2, 1]) await live(folder, 'careless', lines, sent);
-  // It may die between two executions by luck; in three lives it meets a mask again nearly always, so give it some more.
-  for (let extra = 0; reused(sent).length === 0 && extra < 20; extra += 1) await live(folder, 'careless', 1, sent);
-  expect(reused(sent)).not.toEqual([]);
+  await live(folder, 'careless', { at: 'used', after: 2 }, sent);
+  await live(folder, 'careless', { at: 'used', after: 1 }, sent);
+  expect(reused(sent)).toEqual(['sent 1/round 0', 'sent 1/round 1', 'sent 1/round 2']);
 });

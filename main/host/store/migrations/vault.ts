@@ -6,7 +6,8 @@
 const first = `
 CREATE TABLE vault (
   id INTEGER PRIMARY KEY CHECK (id = 1),
-  vault_id TEXT NOT NULL                -- random: another vault has not seen what this one guards
+  vault_id TEXT NOT NULL,               -- random: another vault has not seen what this one guards
+  flushes INTEGER NOT NULL              -- counts up: SQLite writes, and syncs, nothing where nothing changes
 ) STRICT;
 
 CREATE TABLE job_limit (
