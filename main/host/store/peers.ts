@@ -4,18 +4,13 @@
  */
 import { z } from 'zod';
 import { InputError } from '../../../shared/errors.ts';
+import type { PeerBook, PinnedPeer } from '../peers/peer-book.ts';
 import type { StoreDatabase } from './database.ts';
 
-export interface Peer {
-  /** Fingerprint of the peer's public key: its identity. */
-  readonly fingerprint: string;
-  /** What this party calls it. */
-  readonly name: string;
-  /** `host:port` under which it was reached or announced itself. */
-  readonly addresses: readonly string[];
+/** A peer as the links know it, and what a person wants to see of it. */
+export interface Peer extends PinnedPeer {
   readonly pinnedAtMs: number;
   readonly lastSeenMs: number | undefined;
-  readonly revokedAtMs: number | undefined;
 }
 
 interface Row {
@@ -41,7 +36,7 @@ function fromRow(row: Row): Peer {
   };
 }
 
-export class PeerStore {
+export class PeerStore implements PeerBook {
   readonly #database: StoreDatabase;
   constructor(database: StoreDatabase) {
     this.#database = database;

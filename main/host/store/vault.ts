@@ -49,7 +49,10 @@ interface Parts {
   readonly material: VaultMaterial;
   readonly cursors: VaultCursors;
   readonly guard: VaultGuard;
-  readonly line: WaitingLine;
+  /** Records that wait for room. */
+  readonly room: WaitingLine;
+  /** Takers that wait for their record. */
+  readonly arrival: WaitingLine;
 }
 
 /** The executions of one plan in one attempt of a job. `Vault.cursor` makes it. */
@@ -78,7 +81,7 @@ export class VaultCursor {
    */
   lease(from: number, count: number): void {
     this.#parts.cursors.lease(this.#id, this.name, from, count);
-    this.#parts.line.retry();
+    this.#parts.room.retry();
   }
 
   /**
@@ -93,7 +96,7 @@ export class VaultCursor {
 
   /** Like append, but waits for room, in order of arrival. */
   appendWhenRoom(record: MaterialRecord, signal: AbortSignal): Promise<AppendResult> {
-    return this.#parts.line.wait((isFirst) => this.#tryAppend(record, isFirst), signal);
+    return this.#parts.room.wait((isFirst) => this.#tryAppend(record, isFirst), signal);
   }
 
   /**
@@ -111,8 +114,13 @@ export class VaultCursor {
     const sealed = this.#parts.material.take(this.#id, execution, number);
     if (sealed === undefined) return undefined;
     this.#taken.set(execution, number);
-    this.#parts.line.retry();
+    this.#parts.room.retry();
     return sealed;
+  }
+
+  /** Like take, but waits for the record to be appended. */
+  takeWhenStored(execution: number, number: number, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#parts.arrival.wait(() => this.take(execution, number), signal);
   }
 
   /**
@@ -130,7 +138,7 @@ export class VaultCursor {
    * without fsync (0.3 ms with 31 frames). Executions of a lease finish in order (`finish-out-of-order`).
    */
   finish(execution: number): void {
-    const { database, cursors, guard, material, line } = this.#parts;
+    const { database, cursors, guard, material, room } = this.#parts;
     database.quick(() => {
       cursors.finish(this.#id, this.name, execution);
       guard.keep(this.#id, execution);
@@ -139,7 +147,7 @@ export class VaultCursor {
     cursors.forgetFinished(this.#id, execution);
     guard.forget(this.#id, execution);
     this.#taken.delete(execution);
-    line.retry();
+    room.retry();
   }
 
   /** Digests of the frames of a finished execution, by slot: for a self-check by replay. */
@@ -149,12 +157,14 @@ export class VaultCursor {
 
   /** Undefined: no room within the quota, or not this one's turn. */
   #tryAppend(record: MaterialRecord, mayUseRoom: boolean): AppendResult | undefined {
-    const { cursors, material, quotaBytes } = this.#parts;
+    const { cursors, material, quotaBytes, arrival } = this.#parts;
     if (!cursors.isAhead(this.#id, this.name, record.execution)) return 'burnt';
     if (this.#wasTaken(record.execution, record.number)) return 'duplicate';
-    if (cursors.isLive(this.#id, record.execution)) return material.append(this.#id, record, Infinity);
-    if (record.sealed.length > quotaBytes) throw this.#full();
-    return material.append(this.#id, record, mayUseRoom ? quotaBytes : 0);
+    const isLive = cursors.isLive(this.#id, record.execution);
+    if (!isLive && record.sealed.length > quotaBytes) throw this.#full();
+    const result = material.append(this.#id, record, isLive ? Infinity : mayUseRoom ? quotaBytes : 0);
+    if (result === 'stored') arrival.retry();
+    return result;
   }
 
   #wasTaken(execution: number, number: number): boolean {
@@ -181,7 +191,9 @@ export class Vault {
   constructor(database: StoreDatabase, quotaBytes: number) {
     const material = new VaultMaterial(database);
     const cursors = new VaultCursors(database, (cursor, first, end) => material.burn(cursor, first, end));
-    this.#parts = { database, quotaBytes, material, cursors, guard: new VaultGuard(database), line: new WaitingLine() };
+    const guard = new VaultGuard(database);
+    const [room, arrival] = [new WaitingLine(), new WaitingLine()];
+    this.#parts = { database, quotaBytes, material, cursors, guard, room, arrival };
     this.id = database.durable(() => {
       const fresh = Buffer.from(nodeCrypto.randomBytes(16)).toString('hex');
       database
@@ -199,7 +211,7 @@ export class Vault {
   /** Burns what a process that is gone had leased under this job, durably. Returns the burn log: all that was ever burnt. */
   recover(job: string): BurntRange[] {
     const burnt = this.#parts.cursors.recover(job);
-    this.#parts.line.retry();
+    this.#parts.room.retry();
     return burnt;
   }
 
@@ -262,15 +274,18 @@ export class Vault {
     database.durable(() => database.prepare('UPDATE vault SET flushes = flushes + 1').run());
   }
 
-  /** Rejects whoever waits for room (`vault-closed`). Live leases are burnt at the next recovery. */
+  /** Rejects whoever waits (`vault-closed`). Live leases are burnt at the next recovery. */
   close(): void {
-    this.#parts.line.empty(new MachineError('vault-closed', 'The vault was closed while material waited for room.'));
+    const closed = new MachineError('vault-closed', 'The vault was closed while material was waited for.');
+    this.#parts.room.empty(closed);
+    this.#parts.arrival.empty(closed);
     this.#parts.database.close();
   }
 
   #retire(job: string, attempt: number, whole: boolean): void {
     this.#parts.cursors.retire(job, attempt, whole);
-    this.#parts.line.retry();
+    this.#parts.room.retry();
+    this.#parts.arrival.retry();
   }
 }
 

@@ -10,7 +10,9 @@ interface Entry {
 }
 
 export class WaitingLine {
-  #entries: Entry[] = [];
+  readonly #entries = new Set<Entry>();
+  #busy = false;
+  #again = false;
 
   /** Resolves with what `attempt` returns once that is not undefined; rejects when it throws, on abort, and when emptied. */
   wait<T>(attempt: (isFirst: boolean) => T | undefined, signal: AbortSignal): Promise<T> {
@@ -31,33 +33,45 @@ export class WaitingLine {
         },
       };
       const abort = (): void => {
-        this.#entries = this.#entries.filter((other) => other !== entry);
+        this.#entries.delete(entry);
         entry.reject(signal.reason as Error);
         this.retry(); // the one behind may be first now
       };
       signal.addEventListener('abort', abort, { once: true });
-      this.#entries.push(entry);
+      this.#entries.add(entry);
       this.retry();
     });
   }
 
-  /** Tries again. */
+  /** Tries again. A try may itself cause another retry: that one follows when this one is through. */
   retry(): void {
-    const still: Entry[] = [];
-    for (const entry of this.#entries) {
-      try {
-        if (!entry.attempt(still.length === 0)) still.push(entry);
-      } catch (error) {
-        entry.reject(error as Error);
-      }
+    this.#again = true;
+    if (this.#busy) return;
+    this.#busy = true;
+    while (this.#again) {
+      this.#again = false;
+      this.#pass();
     }
-    this.#entries = still;
+    this.#busy = false;
   }
 
   /** Rejects all that wait. */
   empty(reason: Error): void {
-    const entries = this.#entries;
-    this.#entries = [];
-    for (const entry of entries) entry.reject(reason);
+    const entries = [...this.#entries];
+    this.#entries.clear();
+    for (const { reject } of entries) reject(reason);
+  }
+
+  #pass(): void {
+    let isFirst = true;
+    for (const entry of this.#entries) {
+      try {
+        if (entry.attempt(isFirst)) this.#entries.delete(entry);
+        else isFirst = false;
+      } catch (error) {
+        this.#entries.delete(entry);
+        entry.reject(error as Error);
+      }
+    }
   }
 }

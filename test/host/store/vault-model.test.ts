@@ -238,6 +238,6 @@ test('random histories agree with the model', () => {
         rmSync(folder, { recursive: true, force: true });
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });

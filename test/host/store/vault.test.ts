@@ -149,6 +149,25 @@ describe('material', () => {
     expect(await stuck).toBe('burnt');
   });
 
+  test('a taker waits for its record, until the attempt is over', async () => {
+    const { vault } = temporaryStore(100);
+    const cursor = vault.cursor(name);
+    cursor.lease(0, 2);
+    const entries = [record(0, 0, 100), record(1, 0, 100), record(2, 0, 100)];
+    const early = cursor.takeWhenStored(0, 0, forever);
+    const never = codeOfPromise(cursor.takeWhenStored(1, 1, forever));
+    // Taking makes room for what waits, and what comes in is taken: one causes the other.
+    const waits = entries.map((entry) => cursor.appendWhenRoom(entry, forever));
+    expect(await cursor.takeWhenStored(1, 0, forever)).toHaveLength(100);
+    expect(Buffer.compare(await early, entries[0]!.sealed)).toBe(0);
+    expect(await Promise.all(waits)).toEqual(['stored', 'stored', 'stored']);
+    expect(await codeOfPromise(cursor.takeWhenStored(2, 0, forever))).toBe('execution-not-leased');
+    const gone = AbortSignal.abort(Object.assign(new Error('stopped'), { code: 'stopped' }));
+    expect(await codeOfPromise(cursor.takeWhenStored(0, 1, gone))).toBe('stopped');
+    vault.retireAttempt('j1', 1);
+    expect(await never).toBe('mask-burnt');
+  });
+
   test('closing rejects whoever waits for room', async () => {
     const store = openStore(temporaryFolder(), { vaultQuotaBytes: 100 });
     const cursor = store.vault.cursor(name);
