@@ -214,9 +214,9 @@ function multiplyVectorByColumns(
 ): void {
   const rowBytes = (<usize>width) << 3;
   if (first) memory.fill(out + ((<usize>start) << 3), 0, (<usize>(end - start)) << 3);
-  for (let tile = start; tile < end; tile += 512) {
+  for (let tile = start; tile < end; tile += 2048) {
     const from = out + ((<usize>tile) << 3);
-    const to = out + ((<usize>least(tile + 512, end)) << 3);
+    const to = out + ((<usize>least(tile + 2048, end)) << 3);
     let l: u32 = 0;
     for (; l + 4 <= k; l += 4) {
       const vector = x + ((<usize>l) << 3);

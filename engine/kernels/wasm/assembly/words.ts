@@ -220,63 +220,117 @@ export function oneHotWords(record: usize, from: u32, to: u32): void {
   }
 }
 
+/** One polynomial: its table, reversed and written twice, so that a rotation by the opened value is a starting point in it. */
+function lookupOne(
+  out: usize,
+  opened: usize,
+  oneHot: usize,
+  table: usize,
+  shift: u64,
+  entries: u32,
+  from: u32,
+  to: u32,
+  scratch: usize,
+): void {
+  const rowBytes = (<usize>entries) << 3;
+  for (let t: u32 = 0; t < entries; t++) {
+    const word = load<u64>(table + ((<usize>((entries - t) & (entries - 1))) << 3));
+    store<u64>(scratch + ((<usize>t) << 3), word);
+    store<u64>(scratch + rowBytes + ((<usize>t) << 3), word);
+  }
+  for (let i = from; i < to; i++) {
+    const c = <u32>(load<u64>(opened + ((<usize>i) << 3)) >> shift) & (entries - 1);
+    let x = oneHot + <usize>i * rowBytes;
+    const end = x + rowBytes;
+    let y = scratch + ((<usize>(entries - c)) << 3);
+    let sum0: u64 = 0;
+    let sum1: u64 = 0;
+    for (; x + 8 < end; x += 16, y += 16) {
+      sum0 += load<u64>(x) * load<u64>(y);
+      sum1 += load<u64>(x, 8) * load<u64>(y, 8);
+    }
+    if (x < end) sum0 += load<u64>(x) * load<u64>(y);
+    store<u64>(out + ((<usize>i) << 3), sum0 + sum1);
+  }
+}
+
 /**
- * Record: out, opened, oneHot, table, polynomials, shift, bits, words of opened. Units: elements.
- * Four polynomials at a time: their tables, reversed and written twice, become a panel (see matmul.ts), and the rotation by
- * the opened value is a starting point in it, so an element is a product of its one-hot row with 2^bits rows of the panel.
+ * Four polynomials: their tables, reversed and written twice, become a panel (see matmul.ts), and an element is a product of
+ * its one-hot row with 2^bits rows of the panel, from a row that the opened value names.
  */
+function lookupFour(
+  out: usize,
+  outRow: usize,
+  opened: usize,
+  oneHot: usize,
+  table: usize,
+  rows: u32,
+  shift: u64,
+  entries: u32,
+  from: u32,
+  to: u32,
+  scratch: usize,
+): void {
+  const rowBytes = (<usize>entries) << 3;
+  const half = (<usize>entries) << 5;
+  for (let t: u32 = 0; t < entries; t++) {
+    const at = scratch + ((<usize>t) << 5);
+    const source = table + ((<usize>((entries - t) & (entries - 1))) << 3);
+    for (let r: u32 = 0; r < 4; r++) {
+      const word = r < rows ? load<u64>(source + <usize>r * rowBytes) : 0;
+      const target = at + ((<usize>r) << 2);
+      store<u32>(target, <u32>word);
+      store<u32>(target, <u32>(word >> 32), 16);
+      store<u32>(target + half, <u32>word);
+      store<u32>(target + half, <u32>(word >> 32), 16);
+    }
+  }
+  for (let i = from; i < to; i++) {
+    const c = <u32>(load<u64>(opened + ((<usize>i) << 3)) >> shift) & (entries - 1);
+    let x = oneHot + <usize>i * rowBytes;
+    const end = x + rowBytes;
+    let b = scratch + ((<usize>(entries - c)) << 5);
+    let low = i64x2.splat(0);
+    let high = i64x2.splat(0);
+    let cross = i64x2.splat(0);
+    for (; x < end; x += 8, b += 32) {
+      const bLo = v128.load(b);
+      const xLo = v128.load_splat<u32>(x);
+      low = i64x2.add(low, i64x2.extmul_low_i32x4_u(bLo, xLo));
+      high = i64x2.add(high, i64x2.extmul_high_i32x4_u(bLo, xLo));
+      cross = i32x4.add(cross, i32x4.mul(v128.load(b, 16), xLo));
+      cross = i32x4.add(cross, i32x4.mul(bLo, v128.load_splat<u32>(x, 4)));
+    }
+    low = i64x2.add(low, i64x2.shl(i64x2.extend_low_i32x4_u(cross), 32));
+    high = i64x2.add(high, i64x2.shl(i64x2.extend_high_i32x4_u(cross), 32));
+    let target = out + ((<usize>i) << 3);
+    store<u64>(target, i64x2.extract_lane(low, 0));
+    target += outRow;
+    store<u64>(target, i64x2.extract_lane(low, 1));
+    target += outRow;
+    store<u64>(target, i64x2.extract_lane(high, 0));
+    target += outRow;
+    if (rows > 3) store<u64>(target, i64x2.extract_lane(high, 1));
+  }
+}
+
+/** Record: out, opened, oneHot, table, polynomials, shift, bits, words of opened. Units: elements. */
 export function tableLookup(record: usize, from: u32, to: u32, scratch: usize): void {
-  const out = <usize>arg(record, 0);
+  let out = <usize>arg(record, 0);
   const opened = <usize>arg(record, 1);
   const oneHot = <usize>arg(record, 2);
-  const table = <usize>arg(record, 3);
-  const polynomials = arg(record, 4);
+  let table = <usize>arg(record, 3);
+  let left = arg(record, 4);
   const shift = <u64>arg(record, 5);
   const entries: u32 = 1 << arg(record, 6);
   const outRow = (<usize>arg(record, 7)) << 3;
-  const rowBytes = (<usize>entries) << 3;
-  const half = (<usize>entries) << 5;
-  for (let p: u32 = 0; p < polynomials; p += 4) {
-    const rows = least(4, polynomials - p);
-    // Panel row entries - c + j holds table[(c - j) mod entries].
-    for (let t: u32 = 0; t < entries; t++) {
-      const at = scratch + ((<usize>t) << 5);
-      const source = table + <usize>p * rowBytes + ((<usize>((entries - t) & (entries - 1))) << 3);
-      for (let r: u32 = 0; r < 4; r++) {
-        const word = r < rows ? load<u64>(source + <usize>r * rowBytes) : 0;
-        const target = at + ((<usize>r) << 2);
-        store<u32>(target, <u32>word);
-        store<u32>(target, <u32>(word >> 32), 16);
-        store<u32>(target + half, <u32>word);
-        store<u32>(target + half, <u32>(word >> 32), 16);
-      }
-    }
-    for (let i = from; i < to; i++) {
-      const c = <u32>(load<u64>(opened + ((<usize>i) << 3)) >> shift) & (entries - 1);
-      let x = oneHot + <usize>i * rowBytes;
-      const end = x + rowBytes;
-      let b = scratch + ((<usize>(entries - c)) << 5);
-      let low = i64x2.splat(0);
-      let high = i64x2.splat(0);
-      let cross = i64x2.splat(0);
-      for (; x < end; x += 8, b += 32) {
-        const bLo = v128.load(b);
-        const xLo = v128.load_splat<u32>(x);
-        low = i64x2.add(low, i64x2.extmul_low_i32x4_u(bLo, xLo));
-        high = i64x2.add(high, i64x2.extmul_high_i32x4_u(bLo, xLo));
-        cross = i32x4.add(cross, i32x4.mul(v128.load(b, 16), xLo));
-        cross = i32x4.add(cross, i32x4.mul(bLo, v128.load_splat<u32>(x, 4)));
-      }
-      low = i64x2.add(low, i64x2.shl(i64x2.extend_low_i32x4_u(cross), 32));
-      high = i64x2.add(high, i64x2.shl(i64x2.extend_high_i32x4_u(cross), 32));
-      let target = out + <usize>p * outRow + ((<usize>i) << 3);
-      store<u64>(target, i64x2.extract_lane(low, 0));
-      target += outRow;
-      if (rows > 1) store<u64>(target, i64x2.extract_lane(low, 1));
-      target += outRow;
-      if (rows > 2) store<u64>(target, i64x2.extract_lane(high, 0));
-      target += outRow;
-      if (rows > 3) store<u64>(target, i64x2.extract_lane(high, 1));
-    }
+  while (left > 0) {
+    // Three or four rows of SIMD cost as much as two of scalar products and a little more.
+    const rows: u32 = left > 2 ? least(4, left) : 1;
+    if (rows > 2) lookupFour(out, outRow, opened, oneHot, table, rows, shift, entries, from, to, scratch);
+    else lookupOne(out, opened, oneHot, table, shift, entries, from, to, scratch);
+    out += <usize>rows * outRow;
+    table += ((<usize>rows * entries) << 3);
+    left -= rows;
   }
 }
