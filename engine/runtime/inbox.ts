@@ -2,9 +2,9 @@
  * Where messages from one peer wait for their receiver, or receivers for their message. Knows nothing of how messages come.
  * Invariant: a key is either waited for, or arrived and unread, never both; a message is handed over once.
  */
-import { InternalError, PeerError } from '../../shared/errors.ts';
+import { InternalError } from '../../shared/errors.ts';
 import type { TacitError } from '../../shared/errors.ts';
-import { describeMessageKey, laneOf, messageKeyId } from './message-key.ts';
+import { describeMessageKey, laneOf, messageKeyId, messageLengthError } from './message-key.ts';
 import type { Lane } from './message-key.ts';
 import type { MessageKey } from './transport.ts';
 
@@ -117,13 +117,4 @@ export class Inbox {
     this.#handedOver(key, payload.byteLength);
     waiter.resolve(payload);
   }
-}
-
-function messageLengthError(peer: string, key: MessageKey, expected: number, got: number): PeerError {
-  return new PeerError(
-    'message-length',
-    peer,
-    `${peer} sent ${got} bytes for ${describeMessageKey(key)} where the plan has ${expected}.`,
-    { hint: 'Compare the versions and the plan digests of both parties.' },
-  );
 }

@@ -53,3 +53,13 @@ export function messageKeyReused(peer: string, key: MessageKey): PeerError {
     { hint: 'A key belongs to one message only; continue as a new attempt.' },
   );
 }
+
+/** The refusal of a message whose length is not the plan's. */
+export function messageLengthError(peer: string, key: MessageKey, expected: number, got: number): PeerError {
+  return new PeerError(
+    'message-length',
+    peer,
+    `${peer} sent ${got} bytes for ${describeMessageKey(key)} where the plan has ${expected}.`,
+    { hint: 'Compare the versions and the plan digests of both parties.' },
+  );
+}
