@@ -3,6 +3,7 @@
  * backend. Knows nothing of models.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { useFastMatmul } from './matmul-kernel.ts';
 
 export interface BaselineBackend {
   /** TensorFlow.js' own name: `tensorflow` or `cpu`. */
@@ -27,6 +28,7 @@ async function choose(): Promise<BaselineBackend> {
     return { name: tf.getBackend(), description: 'TensorFlow on this machine (tfjs-node-gpu)' };
   await import('@tensorflow/tfjs-backend-cpu');
   await tf.setBackend('cpu');
+  useFastMatmul();
   return { name: 'cpu', description: `TensorFlow.js on the CPU (tfjs-node-gpu ${missing})` };
 }
 

@@ -96,7 +96,8 @@ export async function trainBaseline(training: BaselineTraining, signal?: AbortSi
       });
       steps++;
       if (performance.now() >= sliceEnd) {
-        await setImmediate(undefined, { signal });
+        await setImmediate();
+        signal?.throwIfAborted();
         sliceEnd = performance.now() + sliceMs;
       }
     }
@@ -203,7 +204,8 @@ async function evaluate(
     const answers = tf.tidy(() => network.predict(batchTensor(features, columns, some, inputShape)) as tf.Tensor);
     parts.push(Float64Array.from(answers.dataSync()));
     answers.dispose();
-    await setImmediate(undefined, { signal });
+    await setImmediate();
+    signal?.throwIfAborted();
   }
   const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
   let offset = 0;
