@@ -126,3 +126,10 @@ export function rowLayout(
     test: split?.test ?? Uint32Array.from({ length: testRows }, (_, row) => dataRows + row),
   };
 }
+
+/** A party's training rows, numbered within its own rows: those of `data` from 0, then those of its test file. */
+export function localTrainingRows(layout: RowLayout, party: string): Uint32Array {
+  const span = layout.parties[party]?.data;
+  if (span === undefined) return new Uint32Array();
+  return layout.train.filter((row) => row >= span.start && row < span.start + span.rows).map((row) => row - span.start);
+}

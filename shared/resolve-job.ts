@@ -1,0 +1,371 @@
+/**
+ * A job meets the schemas of its data: every "*", class list and scale is settled, so that what parties vote on leaves
+ * nothing open and all of them read it the same way. Knows schemas only, never cells.
+ */
+import { sortCategories, type ColumnSchema, type DatasetSchema } from './dataset.ts';
+import { InputError } from './errors.ts';
+import { dataParties, trains } from './job-roles.ts';
+import type { Job } from './job.ts';
+import { outputsFor } from './job-model.ts';
+import { didYouMean } from './nearest.ts';
+import { rowLayout, type RowLayout } from './schedule.ts';
+
+/** Schemas of the parties' data, and of their test files where the job names some. */
+export interface PartySchemas {
+  readonly data: DatasetSchema;
+  readonly test?: DatasetSchema | undefined;
+}
+export type SchemasByParty = Readonly<Record<string, PartySchemas>>;
+
+function schemasOf(schemas: SchemasByParty, party: string): PartySchemas {
+  const found = schemas[party];
+  if (found === undefined) {
+    throw new InputError('job-schema-missing', `The columns of ${party} are not known yet.`, {
+      hint: 'Wait for its schema.',
+    });
+  }
+  return found;
+}
+
+function columnOf(schemas: SchemasByParty, party: string, name: string): ColumnSchema {
+  const { columns } = schemasOf(schemas, party).data;
+  const column = columns.find((candidate) => candidate.name === name);
+  if (column !== undefined) return column;
+  const near = didYouMean(
+    name,
+    columns.map((candidate) => candidate.name),
+  );
+  throw new InputError('job-unknown-column', `${party} has no column ${JSON.stringify(name)}${near || '.'}`, {
+    hint: 'Correct the name in the job.',
+  });
+}
+
+/** Whether a feature becomes one column for each category. */
+const isOneHot = (column: ColumnSchema, classes: Job['classes']): boolean =>
+  column.type === 'category' || Object.hasOwn(classes, column.name);
+
+function checkFeature(party: string, column: ColumnSchema, classes: Job['classes']): void {
+  const usable =
+    ['number', 'integer', 'boolean', 'category'].includes(column.type) || Object.hasOwn(classes, column.name);
+  if (usable) return;
+  throw new InputError(
+    'job-feature-type',
+    `The column ${JSON.stringify(column.name)} of ${party} is ${column.type}, which no model takes.`,
+    {
+      hint: `Leave it out of features${column.type === 'text' ? ', or list its categories under "classes"' : ''}.`,
+    },
+  );
+}
+
+function resolveFeatures(job: Job, schemas: SchemasByParty): Record<string, string[]> {
+  const features: Record<string, string[]> = {};
+  for (const party of dataParties(job)) {
+    const chosen = job.features[party] ?? [];
+    const reserved = [job.label[party], job.join.on[party]];
+    const names =
+      chosen === '*'
+        ? schemasOf(schemas, party)
+            .data.columns.map((column) => column.name)
+            .filter((name) => !reserved.includes(name))
+        : [...chosen];
+    for (const name of names) checkFeature(party, columnOf(schemas, party, name), job.classes);
+    features[party] = names;
+  }
+  if (job.join.how === 'stack') checkStackedFeatures(job, schemas, features);
+  if (Object.values(features).every((names) => names.length === 0)) {
+    throw new InputError('job-without-features', 'No party brings a feature.', {
+      hint: 'Name columns under "features".',
+    });
+  }
+  return features;
+}
+
+/** Stacked parties have the same columns; the first party's order counts for all. */
+function checkStackedFeatures(job: Job, schemas: SchemasByParty, features: Record<string, string[]>): void {
+  const [first, ...others] = dataParties(job);
+  if (first === undefined) return;
+  for (const party of others) {
+    for (const [one, other] of [
+      [first, party],
+      [party, first],
+    ] as const) {
+      const lacking = features[one]!.find((name) => !features[other]!.includes(name));
+      if (lacking !== undefined) {
+        throw new InputError(
+          'job-stack-columns-differ',
+          `${one} has a column ${JSON.stringify(lacking)} and ${other} has none of that name.`,
+          {
+            hint: 'Stacked parties need the same columns: name those that all have under "features".',
+          },
+        );
+      }
+    }
+    for (const name of features[first]!) {
+      const kinds = [first, party].map((owner) => {
+        const column = columnOf(schemas, owner, name);
+        return isOneHot(column, job.classes) ? 'category' : column.type === 'integer' ? 'number' : column.type;
+      });
+      if (kinds[0] !== kinds[1]) {
+        throw new InputError(
+          'job-stack-types-differ',
+          `The column ${JSON.stringify(name)} is ${kinds[0]} at ${first} and ${kinds[1]} at ${party}.`,
+          {
+            hint: 'Stacked parties need the same type of cells.',
+          },
+        );
+      }
+    }
+    features[party] = [...features[first]!];
+  }
+}
+
+/** Union of the categories that the parties' schemas give for a column. */
+function categoriesOf(schemas: SchemasByParty, owners: readonly string[], name: string): string[] | undefined {
+  const lists = owners.map((party) => columnOf(schemas, party, name).categories);
+  return lists.some((list) => list === undefined) ? undefined : sortCategories(lists.flatMap((list) => list ?? []));
+}
+
+function resolveClasses(
+  job: Job,
+  schemas: SchemasByParty,
+  features: Record<string, string[]>,
+): Record<string, readonly string[]> {
+  const classes: Record<string, readonly string[]> = { ...job.classes };
+  const owners = new Map<string, string[]>();
+  for (const [party, names] of Object.entries(features)) {
+    for (const name of names) {
+      if (isOneHot(columnOf(schemas, party, name), job.classes)) owners.set(name, [...(owners.get(name) ?? []), party]);
+    }
+  }
+  const labelled = Object.entries(job.label);
+  if (job.task === 'classification')
+    for (const [party, name] of labelled) owners.set(name, [...(owners.get(name) ?? []), party]);
+  for (const name of Object.keys(job.classes)) {
+    if (!owners.has(name)) {
+      throw new InputError(
+        'job-unknown-column',
+        `The job lists classes of ${JSON.stringify(name)}, which is neither label nor feature${didYouMean(name, [...owners.keys()]) || '.'}`,
+        {
+          hint: 'Correct the name under "classes".',
+        },
+      );
+    }
+  }
+  for (const [name, parties] of owners) {
+    const found = categoriesOf(schemas, parties, name);
+    const listed = classes[name];
+    const list = listed ?? found;
+    if (list === undefined || list.length === 0) {
+      throw new InputError('job-classes-unknown', `The column ${JSON.stringify(name)} has no list of categories.`, {
+        hint:
+          job.task === 'classification' && labelled.some(([, label]) => label === name)
+            ? 'Use task: regression for a number, or list the classes.'
+            : 'List them under "classes".',
+      });
+    }
+    const unlisted = found?.find((category) => !list.includes(category));
+    if (unlisted !== undefined) {
+      throw new InputError(
+        'job-class-unlisted',
+        `${JSON.stringify(unlisted)} occurs in the column ${JSON.stringify(name)} and is not among its classes in the job.`,
+        {
+          hint: 'List every class.',
+        },
+      );
+    }
+    classes[name] = list;
+  }
+  if (job.task === 'classification') {
+    const list = classes[labelled[0]?.[1] ?? ''] ?? [];
+    if (list.length < 2) {
+      throw new InputError(
+        'label-one-class',
+        `The label ${JSON.stringify(labelled[0]?.[1])} has only one class: there is nothing to learn.`,
+        {
+          hint: 'Bring rows of another class, or choose another label.',
+        },
+      );
+    }
+    if (list.length > 2 && job.model !== undefined && 'template' in job.model && job.model.template === 'logistic') {
+      throw new InputError(
+        'job-logistic-classes',
+        `Logistic regression has 2 classes and the label ${JSON.stringify(labelled[0]?.[1])} has ${list.length}.`,
+        {
+          hint: 'Use the template mlp.',
+        },
+      );
+    }
+  }
+  return classes;
+}
+
+/** Whether a party standardises its own columns before sharing; stacked rows need the other parties' rows for that. */
+export function standardisation(job: Job): 'locally' | 'onShares' | 'none' {
+  if (job.train?.standardise !== true) return 'none';
+  return job.join.how === 'stack' ? 'onShares' : 'locally';
+}
+
+function resolveScale(job: Job, schemas: SchemasByParty, features: Record<string, string[]>): Record<string, number> {
+  const given = job.train?.scale;
+  const powers: Record<string, number> = {};
+  const settle = (party: string, name: string): void => {
+    const { data, test } = schemasOf(schemas, party);
+    const declared = [data, test]
+      .flatMap((schema) => schema?.columns.filter((column) => column.name === name) ?? [])
+      .map((column) => column.scalePower);
+    const own = declared.includes(undefined) ? undefined : Math.max(...(declared as number[]));
+    const power = typeof given === 'number' ? given : (given?.[name] ?? own);
+    if (power === undefined) {
+      throw new InputError(
+        'job-scale-unknown',
+        `Nothing says how large the column ${JSON.stringify(name)} of ${party} gets.`,
+        {
+          hint: `Add "scale: { ${name}: POWER }" to train, with |x| <= 2^POWER.`,
+        },
+      );
+    }
+    powers[name] = Math.max(powers[name] ?? -Infinity, power);
+  };
+  if (standardisation(job) !== 'locally') {
+    for (const [party, names] of Object.entries(features)) {
+      for (const name of names) {
+        const column = columnOf(schemas, party, name);
+        if (!isOneHot(column, job.classes) && column.type !== 'boolean') settle(party, name);
+      }
+    }
+  }
+  if (job.task === 'regression') for (const [party, name] of Object.entries(job.label)) settle(party, name);
+  if (typeof given === 'object') {
+    const known = [...Object.values(features).flat(), ...Object.values(job.label)];
+    const stray = Object.keys(given).find((name) => !known.includes(name));
+    if (stray !== undefined) {
+      throw new InputError(
+        'job-unknown-column',
+        `The job scales ${JSON.stringify(stray)}, which is neither feature nor label${didYouMean(stray, known) || '.'}`,
+        {
+          hint: 'Correct the name under train.scale.',
+        },
+      );
+    }
+  }
+  return powers;
+}
+
+function checkLabelType(job: Job, schemas: SchemasByParty): void {
+  for (const [party, name] of Object.entries(job.label)) {
+    const { type } = columnOf(schemas, party, name);
+    if (job.task === 'regression' && type !== 'number' && type !== 'integer') {
+      throw new InputError(
+        'job-label-not-number',
+        `The label ${JSON.stringify(name)} of ${party} is ${type}, and regression needs a number.`,
+        {
+          hint: 'Use task: classification, or another label.',
+        },
+      );
+    }
+  }
+  for (const [party, name] of Object.entries(job.join.on)) columnOf(schemas, party, name);
+}
+
+/** Test files have the columns of the data, or the job cannot use them. */
+function checkTestColumns(job: Job, schemas: SchemasByParty, features: Record<string, string[]>): void {
+  for (const party of dataParties(job)) {
+    const { test } = schemasOf(schemas, party);
+    if (test === undefined) continue;
+    const needed = [...features[party]!, ...(job.label[party] === undefined ? [] : [job.label[party]])];
+    const lacking = needed.find((name) => !test.columns.some((column) => column.name === name));
+    if (lacking !== undefined) {
+      throw new InputError(
+        'job-test-column-missing',
+        `The test file of ${party} has no column ${JSON.stringify(lacking)}.`,
+        {
+          hint: 'Test files need the columns of the data.',
+        },
+      );
+    }
+  }
+}
+
+/**
+ * The job with every choice written out: features by name, classes of label and one-hot columns, power of two by column.
+ * The same whoever computes it from the same schemas.
+ * @throws InputError for columns that are missing or of the wrong type, labels with one class, and scales nobody knows.
+ */
+export function resolveJob(job: Job, schemas: SchemasByParty): Job {
+  checkLabelType(job, schemas);
+  const features = resolveFeatures(job, schemas);
+  checkTestColumns(job, schemas, features);
+  const classes = resolveClasses(job, schemas, features);
+  const train =
+    job.train === undefined ? undefined : { ...job.train, scale: resolveScale({ ...job, classes }, schemas, features) };
+  return { ...job, features, classes, train };
+}
+
+/** The row numbering and split of a job. For tasks that do not train all rows are "test". */
+export function jobRows(job: Job, schemas: SchemasByParty): RowLayout {
+  const parties = dataParties(job).map((name) => {
+    const { data, test } = schemasOf(schemas, name);
+    return { name, data: data.rows, test: test?.rows ?? 0 };
+  });
+  const stacked = job.join.how === 'stack';
+  if (trains(job.task)) return rowLayout(parties, stacked, job.train?.test ?? 0, job.train?.seed ?? 0);
+  const layout = rowLayout(parties, stacked, 0, 0);
+  return { ...layout, train: new Uint32Array(), test: layout.train };
+}
+
+/** How one column of a file enters the matrix; `power` where the job settles a scale, so that |x| <= 1 after it. */
+export type FeaturePlan =
+  | { readonly column: string; readonly encode: 'number'; readonly power: number | undefined }
+  | { readonly column: string; readonly encode: 'boolean' }
+  | { readonly column: string; readonly encode: 'oneHot'; readonly categories: readonly string[] };
+
+export type LabelPlan =
+  | { readonly column: string; readonly encode: 'class'; readonly classes: readonly string[] }
+  | { readonly column: string; readonly encode: 'number'; readonly power: number };
+
+/** What one party does with its own columns before anything is shared. */
+export interface ColumnPlan {
+  readonly features: readonly FeaturePlan[];
+  readonly label?: LabelPlan | undefined;
+  readonly missing: NonNullable<Job['train']>['missing'];
+  readonly standardise: 'locally' | 'onShares' | 'none';
+}
+
+/** One party's part of a resolved job. */
+export function columnPlan(job: Job, party: string, schemas: SchemasByParty): ColumnPlan {
+  const scale = typeof job.train?.scale === 'object' ? job.train.scale : {};
+  const chosen = job.features[party] ?? [];
+  const features = (chosen === '*' ? [] : chosen).map((name): FeaturePlan => {
+    const column = columnOf(schemas, party, name);
+    const categories = job.classes[name];
+    if (categories !== undefined) return { column: name, encode: 'oneHot', categories };
+    return column.type === 'boolean'
+      ? { column: name, encode: 'boolean' }
+      : { column: name, encode: 'number', power: scale[name] };
+  });
+  const name = job.label[party];
+  const label: LabelPlan | undefined =
+    name === undefined
+      ? undefined
+      : job.task === 'regression'
+        ? { column: name, encode: 'number', power: scale[name] ?? 0 }
+        : { column: name, encode: 'class', classes: job.classes[name] ?? [] };
+  return { features, label, missing: job.train?.missing ?? 'refuse', standardise: standardisation(job) };
+}
+
+/** Names of the matrix columns of a plan; a one-hot column is `column=category`. */
+export function matrixColumns(plan: ColumnPlan): string[] {
+  return plan.features.flatMap((feature) =>
+    feature.encode === 'oneHot'
+      ? feature.categories.map((category) => `${feature.column}=${category}`)
+      : [feature.column],
+  );
+}
+
+/** Width of the model's input and number of its outputs for a resolved training job. Columns of all parties in partyOrder. */
+export function modelSizes(job: Job, schemas: SchemasByParty): { inputs: number; outputs: number } {
+  const parties = job.join.how === 'stack' ? dataParties(job).slice(0, 1) : dataParties(job);
+  const inputs = parties.reduce((sum, party) => sum + matrixColumns(columnPlan(job, party, schemas)).length, 0);
+  const classes = job.classes[Object.values(job.label)[0] ?? '']?.length ?? 0;
+  return { inputs, outputs: outputsFor(job.task === 'regression' ? 'regression' : 'classification', classes) };
+}
