@@ -61,7 +61,8 @@ const partySchema = strict({
   test: dataSource.optional(),
 });
 
-const columnList = z.array(columnNameSchema).min(1);
+/** Empty: the party brings no feature. */
+const columnList = z.array(columnNameSchema);
 const featureChoice = z.union([z.literal('*'), columnList], { error: 'must be "*" or a list of columns' });
 
 /** ids: by a shared id; hidden: the same without revealing who is in both; left: all rows of the first; rows: already aligned; stack: each party its own rows. */

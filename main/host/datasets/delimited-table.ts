@@ -5,6 +5,7 @@
  * Cells are quoted by " and "" stands for a quote inside. The first record is a header unless at least half of its cells are
  * numbers; columns without a header are column1, column2, ...
  */
+import type { DuckDBConnection } from '@duckdb/node-api';
 import { MAX_COLUMNS, MAX_NAME_LENGTH } from '../../../shared/dataset.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { describeFrom, kindOfSqlType, scanFrom, sqlText, withFile } from './duckdb.ts';
@@ -121,6 +122,26 @@ export function checkNames(names: readonly string[], file: string): void {
   });
 }
 
+interface SqlColumn {
+  readonly name: string;
+  readonly sqlType: string;
+}
+
+/** DuckDB takes yes and no, t and f for truth values too; to us they are categories, as the file writes them. */
+async function onlyTruthValues(
+  connection: DuckDBConnection,
+  columns: readonly SqlColumn[],
+  read: (columns: readonly SqlColumn[]) => string,
+): Promise<readonly SqlColumn[]> {
+  const suspects = columns.filter((column) => column.sqlType === 'BOOLEAN');
+  if (suspects.length === 0) return columns;
+  const texts = read(columns.map(({ name }) => ({ name, sqlType: 'VARCHAR' })));
+  const tests = suspects.map(({ name }) => `coalesce(bool_and(lower(${name}) IN ('true', 'false')), false)`);
+  const [answers] = await (await connection.run(`SELECT ${tests.join(', ')} FROM ${texts}`)).getRowsJS();
+  const others = new Set(suspects.filter((_, index) => answers?.[index] !== true).map((column) => column.name));
+  return columns.map((column) => (others.has(column.name) ? { ...column, sqlType: 'VARCHAR' } : column));
+}
+
 /**
  * Opens a CSV or TSV file; types are settled from all rows.
  * @throws InputError for text that is no table: not UTF-8, ragged rows, names missing or there twice, too many columns.
@@ -138,7 +159,7 @@ export async function openDelimited(source: Source, signal?: AbortSignal): Promi
     `nullstr = [${missingMarkers.map(sqlText).join(', ')}]`,
     `compression = '${source.gzip ? 'gzip' : 'none'}'`,
   ].join(', ');
-  const read = (types: readonly { name: string; sqlType: string }[]): string => {
+  const read = (types: readonly SqlColumn[]): string => {
     const typed = types.map((column) => `${sqlText(column.name)}: ${sqlText(column.sqlType)}`).join(', ');
     return `read_csv(${sqlText(source.path)}, auto_detect = false, ${options}, columns = {${typed}})`;
   };
@@ -149,7 +170,7 @@ export async function openDelimited(source: Source, signal?: AbortSignal): Promi
       const list = columns.map(sqlText).join(', ');
       const sniffed = `read_csv(${sqlText(source.path)}, ${options}, skip = 0, sample_size = -1, names = [${list}])`;
       const types = await describeFrom(connection, sniffed).catch((cause: unknown) => cause as Error);
-      if (!(types instanceof Error) && types.length === columns.length) return types;
+      if (!(types instanceof Error) && types.length === columns.length) return onlyTruthValues(connection, types, read);
       // Detection does not say where a row is wrong; reading as text does.
       const texts = read(columns.map((name) => ({ name, sqlType: 'VARCHAR' })));
       await scanFrom(connection, texts, [], [], () => undefined, signal);

@@ -315,7 +315,7 @@ export async function prepareLocal(
       if (plan.standardise === 'onShares') toStandardise.push(offset);
     }
     const limit = plan.standardise === 'locally' || feature.power === undefined ? MAX_MAGNITUDE : 1;
-    scaleColumn(matrix, width, rows, offset, subtract[offset]!, multiply[offset]!, limit, feature.column, parts);
+    scaleColumn(matrix, width, rows, offset, subtract[offset]!, multiply[offset], limit, feature.column, parts);
   });
   return { matrix, rows, columns, toStandardise, standardisation: { subtract, multiply }, labels };
 }
