@@ -27,6 +27,9 @@ export function modelFromGraph(graph: OnnxGraph, what: string): TrainedModel {
   return new ChainReader(graph, what).read();
 }
 
+/** Larger rows are taken for damage: a standardisation is kept in memory cell by cell. */
+const maxInputCells = 2 ** 26;
+
 type Pair = [number, number];
 type Padding = [number, number, number, number];
 
@@ -67,6 +70,9 @@ class ChainReader {
     });
     if (inputShape.length === 0) {
       throw this.#refused('onnx-input-shape', `its input "${input.name}" has no shape of the form [batch, sizes ...]`);
+    }
+    if (elementCount(inputShape) > maxInputCells) {
+      throw this.#refused('onnx-input-shape', `its input "${input.name}" has ${elementCount(inputShape)} cells a row`);
     }
     this.#shape = inputShape;
     let value = input.name;

@@ -196,6 +196,21 @@ describe('refusals', () => {
     }
   });
 
+  test('a file with any byte changed is read or refused, and nothing else', () => {
+    for (const model of [standardisedLogistic, convolutional]) {
+      const whole = writeOnnx(model);
+      for (let at = 0; at < whole.length; at += 3) {
+        const damaged = whole.slice();
+        damaged[at]! ^= 1 << (at % 8);
+        try {
+          readOnnx(damaged, 'm');
+        } catch (error) {
+          expect(error, `byte ${at}`).toBeInstanceOf(InputError);
+        }
+      }
+    }
+  });
+
   test.each([
     ['NaN', NaN],
     ['infinity', -Infinity],

@@ -57,36 +57,36 @@ function forward(
       const [dh, dw] = layer.kind === 'averagePool2d' ? [1, 1] : layer.dilation;
       const [outChannels = 0, outHeight = 0, outWidth = 0] = output;
       const result: number[] = [];
-      /** The cells of a window in one channel; undefined is padding. */
-      const window = (channel: number, row: number, column: number): (number | undefined)[] => {
-        const cells: (number | undefined)[] = [];
-        for (let i = 0; i < kh; i++) {
-          for (let j = 0; j < kw; j++) {
-            const r = row * layer.stride[0] - layer.padding[0] + i * dh;
-            const c = column * layer.stride[1] - layer.padding[1] + j * dw;
-            const inside = r >= 0 && r < height && c >= 0 && c < width;
-            cells.push(inside ? x[(channel * height + r) * width + c] : undefined);
-          }
-        }
-        return cells;
+      /** Position of a window's cell in its channel; -1 is padding. */
+      const place = (row: number, column: number, i: number, j: number): number => {
+        const r = row * layer.stride[0] - layer.padding[0] + i * dh;
+        const c = column * layer.stride[1] - layer.padding[1] + j * dw;
+        return r >= 0 && r < height && c >= 0 && c < width ? r * width + c : -1;
+      };
+      /** The cells of a window in one channel, without padding. */
+      const window = (channel: number, row: number, column: number): number[] => {
+        const places = Array.from({ length: kh * kw }, (_, k) => place(row, column, Math.floor(k / kw), k % kw));
+        return places.filter((at) => at >= 0).map((at) => x[channel * height * width + at]!);
       };
       for (let f = 0; f < outChannels; f++) {
         for (let row = 0; row < outHeight; row++) {
           for (let column = 0; column < outWidth; column++) {
             if (layer.kind === 'maxPool2d') {
-              result.push(Math.max(...window(f, row, column).filter((cell) => cell !== undefined)));
+              result.push(Math.max(...window(f, row, column)));
             } else if (layer.kind === 'averagePool2d') {
               const cells = window(f, row, column);
-              const inside = cells.filter((cell) => cell !== undefined);
-              result.push(inside.reduce((a, b) => a + b, 0) / (layer.countPadding ? cells.length : inside.length));
+              result.push(cells.reduce((a, b) => a + b, 0) / (layer.countPadding ? kh * kw : cells.length));
             } else {
               const perGroup = layer.channels / layer.groups;
               const first = Math.floor(f / (layer.filters / layer.groups)) * perGroup;
               let sum = bias?.[f] ?? 0;
-              for (let c = 0; c < perGroup; c++) {
-                window(first + c, row, column).forEach((cell, k) => {
-                  sum += (cell ?? 0) * kernel![(f * perGroup + c) * kh * kw + k]!;
-                });
+              for (let i = 0; i < kh; i++) {
+                for (let j = 0; j < kw; j++) {
+                  const at = place(row, column, i, j);
+                  for (let c = 0; at >= 0 && c < perGroup; c++) {
+                    sum += x[(first + c) * height * width + at]! * kernel![((f * perGroup + c) * kh + i) * kw + j]!;
+                  }
+                }
               }
               result.push(sum);
             }

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { foldStandardisation } from '../../../engine/models/standardisation.ts';
 import { readTfjsLayers } from '../../../engine/models/tfjs-layers/read.ts';
 import { writeTfjsLayers } from '../../../engine/models/tfjs-layers/write.ts';
+import { InputError } from '../../../shared/errors.ts';
 import { elementCount, expandTemplate } from '../../../shared/model.ts';
 import type { Layer, TrainedModel } from '../../../shared/model.ts';
 import { plainForward } from './plain-forward.ts';
@@ -192,7 +193,7 @@ describe('files of TF.js', () => {
       return { ...spec, quantization: { ...quantization, original_dtype: 'float32' as const } };
     });
     const data = Uint8Array.from(parts.flatMap((part) => [...part]));
-    const model = readTfjsLayers(jsonOf({ ...file, weightSpecs } as SavedFile), () => data, 'm');
+    const model = readTfjsLayers(jsonOf({ ...file, weightSpecs }), () => data, 'm');
     const tolerance = { uint8: 0.01, uint16: 1e-4, float16: Infinity }[dtype];
     for (const [key, tensor] of exact.weights) {
       const read = model.weights.get(key)!;
@@ -288,6 +289,21 @@ describe('refusals', () => {
     const read = () => readTfjsLayers(changed(change), () => weights, 'm');
     expect(read).toThrow(codeOf(code));
     expect(read).toThrow(text);
+  });
+
+  test('a file with any character changed is read or refused, and nothing else', () => {
+    for (const model of [standardisedLogistic, convolutional]) {
+      const files = writeTfjsLayers(model);
+      for (let at = 0; at < files.modelJson.length; at += 2) {
+        const other = files.modelJson[at] === '9' ? '0' : '9';
+        const damaged = files.modelJson.slice(0, at) + other + files.modelJson.slice(at + 1);
+        try {
+          readTfjsLayers(damaged, () => files.weights, 'm');
+        } catch (error) {
+          expect(error, damaged.slice(Math.max(0, at - 20), at + 20)).toBeInstanceOf(InputError);
+        }
+      }
+    }
   });
 
   test('text that is not JSON, JSON that is no model, a weight that is not a number', () => {

@@ -62,7 +62,7 @@ function differenceDescent(training: BaselineTraining, loss: Loss): Map<string, 
       const velocity = velocities.get(key)!;
       values.forEach((weight, i) => {
         velocity[i] = optimizer.momentum * velocity[i]! + gradients.get(key)![i]!;
-        values[i] = weight - optimizer.lr * velocity[i]!;
+        values[i] = weight - optimizer.lr * velocity[i];
       });
     }
   }
