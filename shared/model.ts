@@ -25,7 +25,7 @@ const name = z
   .regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, 'a layer name starts with a letter; then letters, digits, _ . -');
 
 /** One layer with every attribute spelt out; defaults are filled in by whoever builds the description. */
-export const layerSchema = z.discriminatedUnion('kind', [
+const layerSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('dense'), name, inputs: size, outputs: size, useBias: z.boolean() }),
   z.strictObject({ kind: z.literal('relu'), name }),
   z.strictObject({ kind: z.literal('sigmoid'), name }),
@@ -59,7 +59,6 @@ export const layerSchema = z.discriminatedUnion('kind', [
 ]);
 
 export type Layer = z.infer<typeof layerSchema>;
-export type LayerKind = Layer['kind'];
 
 /** A sequence of layers, each fed with the output of the one before. */
 export const modelDescriptionSchema = z
@@ -103,7 +102,7 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 /** Cells along one axis that a sliding window yields; less than 1 when the window does not fit. */
-export function windowCount(
+function windowCount(
   cells: number,
   before: number,
   after: number,

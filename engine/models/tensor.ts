@@ -44,11 +44,6 @@ export const elementBytes: Readonly<Record<ElementType, number>> = {
 /** Formats narrower than any typed array here; they are widened to float32, which holds them exactly. */
 export type HalfType = 'float16' | 'bfloat16';
 
-/** A float64 tensor; no copy. */
-export function float64Tensor(shape: readonly number[], data: Float64Array<ArrayBuffer>): PlainTensor {
-  return { type: 'float64', shape, data };
-}
-
 /**
  * A tensor from the bytes of its elements in row-major order; copies them, so any alignment will do.
  * @throws InputError `tensor-size` when the bytes are not exactly as many as shape and type need. `what` names the tensor.
