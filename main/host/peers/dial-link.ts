@@ -89,14 +89,14 @@ export function openSocket(tls: TLSSocket, path: string, options: { auth: object
   return io('https://peer.invalid', settings as unknown as Parameters<typeof io>[1]);
 }
 
-/** The host answers an unpinned key with 403 before it reads anything of it. */
+/** engine.io's answer to a request that the door does not allow: the key is not pinned there. */
 function isForbidden(error: Error & { description?: unknown }): boolean {
   const { description } = error;
   return (
     typeof description === 'object' &&
     description !== null &&
     'message' in description &&
-    String(description.message).includes('403')
+    /response: 40[03]/.test(String(description.message))
   );
 }
 

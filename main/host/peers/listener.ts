@@ -3,7 +3,7 @@
  * reach the link door; any key reaches the invitation door, where messages are short. Knows nothing of sessions.
  *
  * Invariant: before a key is known to be pinned, nothing but HTTP's request line and headers is read from it at the link
- * door; it is answered with 403.
+ * door; the answer is an HTTP error.
  */
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';

@@ -2,11 +2,8 @@
  * Opens a TLS 1.3 connection to an address and makes sure of the key at the other end before anything is written to it.
  * Knows nothing of what is spoken over it. Each step that can fail has its own name, so that a person learns which did.
  */
-import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
-import { connect as connectTcp } from 'node:net';
-import type { Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { formatAddress } from '../../../shared/address.ts';
 import type { Address } from '../../../shared/address.ts';
@@ -28,50 +25,43 @@ const STEP_TIMEOUT_MS = 10_000;
 export async function dialTls(target: DialTarget, identity: Identity, signal: AbortSignal): Promise<TLSSocket> {
   const { name, address, fingerprint } = target;
   const where = formatAddress(address);
-  const step = async <T>(hop: 'dns' | 'tcp' | 'tls', work: (deadline: AbortSignal) => Promise<T>): Promise<T> => {
+  signal.throwIfAborted();
+  // One socket from the start: a TLS socket laid over a TCP socket of ours crashes Node when both are destroyed.
+  const tls = connect({
+    host: address.host,
+    port: address.port,
+    cert: identity.certificatePem,
+    key: identity.privateKeyPem.expose(),
+    minVersion: 'TLSv1.3',
+    // The chain says nothing: the pinned key below does, before a byte is written.
+    rejectUnauthorized: false,
+  });
+  tls.setNoDelay(true);
+  tls.setKeepAlive(true);
+  const reach = async (event: 'connect' | 'secureConnect') => {
     try {
-      return await work(AbortSignal.any([signal, AbortSignal.timeout(STEP_TIMEOUT_MS)]));
+      await once(tls, event, { signal: AbortSignal.any([signal, AbortSignal.timeout(STEP_TIMEOUT_MS)]) });
     } catch (cause) {
       signal.throwIfAborted();
+      const hop = event === 'secureConnect' ? 'tls' : isLookUp(cause) ? 'dns' : 'tcp';
       throw new LinkError(hopFailure(hop, name, where), cause);
     }
   };
-  const { address: ip } = await step('dns', (deadline) => raceAbort(lookup(address.host), deadline));
-  const tcp = connectTcp({ host: ip, port: address.port, noDelay: true, keepAlive: true });
-  let tls: TLSSocket | undefined;
   try {
-    await step('tcp', (deadline) => once(tcp, 'connect', { signal: deadline }));
-    tls = connectTls({
-      socket: tcp,
-      cert: identity.certificatePem,
-      key: identity.privateKeyPem.expose(),
-      minVersion: 'TLSv1.3',
-      // The chain says nothing: the pinned key below does, before a byte is written.
-      rejectUnauthorized: false,
-    });
-    const secured = tls;
-    await step('tls', (deadline) => once(secured, 'secureConnect', { signal: deadline }));
-    const certificate = secured.getPeerX509Certificate();
+    await reach('connect');
+    await reach('secureConnect');
+    const certificate = tls.getPeerX509Certificate();
     if (certificate === undefined) throw new LinkError(hopFailure('tls', name, where));
     const got = fingerprintOf(certificate);
     if (got !== fingerprint) throw new LinkError(keyFailure(name, where, got));
-    return secured;
+    return tls;
   } catch (error) {
-    abandon(tcp);
-    if (tls !== undefined) abandon(tls);
+    tls.on('error', () => {});
+    tls.destroy();
     throw error;
   }
 }
 
-function abandon(socket: Socket): void {
-  socket.on('error', () => {});
-  socket.destroy();
-}
-
-function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason as unknown);
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
+function isLookUp(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'getaddrinfo';
 }
