@@ -14,48 +14,56 @@ function gibibytes(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }
 
-export class Arena implements Memory {
-  readonly bytes: number;
-  /** Names the memory among the threads. */
+/** A WebAssembly memory with the module bound to it, known to the threads by a number. */
+export interface Space {
   readonly id: number;
   readonly memory: WebAssembly.Memory;
+  readonly kernels: KernelExports;
+}
+
+/** Reserves a memory for an arena. Throws MachineError `kernel-memory` if this machine or 32-bit addresses cannot hold it. */
+export function reserveSpace(id: number, bytes: number, threads: number, module: WebAssembly.Module): Space {
+  const pages = pagesFor(bytes, threads);
+  if (pages === undefined) {
+    throw new MachineError(
+      'kernel-memory',
+      `The plan needs ${gibibytes(bytes)} of working memory; the CPU kernels hold at most ${gibibytes(largestArena(threads))}.`,
+      { hint: 'Use a smaller batch or a smaller model.' },
+    );
+  }
+  try {
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    return { id, memory, kernels: instantiate(module, memory) };
+  } catch (cause) {
+    throw new MachineError('kernel-memory', `This machine did not grant ${gibibytes(bytes)} of working memory.`, {
+      hint: 'Close other programs, or use a smaller batch or a smaller model.',
+      cause,
+    });
+  }
+}
+
+export class Arena implements Memory {
+  readonly bytes: number;
   readonly #arena: number;
-  readonly #onDispose: () => void;
-  #kernels: KernelExports | undefined;
+  readonly #onDispose: (space: Space) => void;
+  #space: Space | undefined;
   readonly #all: Uint8Array;
   readonly #record: Int32Array;
 
-  /** Throws MachineError `kernel-memory` if the machine or the 32-bit address space cannot hold it. */
-  constructor(id: number, bytes: number, threads: number, module: WebAssembly.Module, onDispose: () => void) {
-    const pages = pagesFor(bytes, threads);
-    if (pages === undefined) {
-      throw new MachineError(
-        'kernel-memory',
-        `The plan needs ${gibibytes(bytes)} of working memory; the CPU kernels hold at most ${gibibytes(largestArena(threads))}.`,
-        { hint: 'Use a smaller batch or a smaller model.' },
-      );
-    }
-    try {
-      this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-      this.#kernels = instantiate(module, this.memory);
-    } catch (cause) {
-      throw new MachineError('kernel-memory', `This machine did not grant ${gibibytes(bytes)} of working memory.`, {
-        hint: 'Close other programs, or use a smaller batch or a smaller model.',
-        cause,
-      });
-    }
-    this.id = id;
+  /** Takes over a zeroed space that holds `bytes`; `onDispose` gets it back, zeroed. */
+  constructor(space: Space, bytes: number, threads: number, onDispose: (space: Space) => void) {
     this.bytes = bytes;
     this.#arena = arenaOffset(threads);
+    this.#space = space;
     this.#onDispose = onDispose;
-    this.#all = new Uint8Array(this.memory.buffer);
-    this.#record = new Int32Array(this.memory.buffer, RECORD_OFFSET);
+    this.#all = new Uint8Array(space.memory.buffer);
+    this.#record = new Int32Array(space.memory.buffer, RECORD_OFFSET);
   }
 
-  /** The module bound to this memory. */
-  get kernels(): KernelExports {
-    if (this.#kernels === undefined) throw new InternalError('kernel-memory-disposed', 'The memory was disposed of.');
-    return this.#kernels;
+  /** The memory and the module bound to it. */
+  get space(): Space {
+    if (this.#space === undefined) throw new InternalError('kernel-memory-disposed', 'The memory was disposed of.');
+    return this.#space;
   }
 
   /** Puts an instruction's record where the kernels read it. */
@@ -82,13 +90,13 @@ export class Arena implements Memory {
   write(slot: Slot, packed: Uint8Array, width: number): void {
     this.#checkPacked(slot, packed, width);
     if (slot.kind === 'words') {
-      const { unpackWords } = this.kernels;
+      const { unpackWords } = this.space.kernels;
       if (width === 64) this.#all.set(packed, this.#arena + slot.offset);
       else this.#mergeWords(slot, packed, width, unpackWords);
     } else if (slot.length % 128 === 0) {
       this.#all.set(packed, this.#arena + slot.offset);
     } else {
-      const { copyPlanes } = this.kernels;
+      const { copyPlanes } = this.space.kernels;
       this.#mergePlanes(slot, packed, (to, toStep, from, fromStep, bytes, planes) =>
         copyPlanes(to, toStep, from, fromStep, bytes, planes, 0xff),
       );
@@ -97,16 +105,17 @@ export class Arena implements Memory {
 
   accumulate(slot: Slot, packed: Uint8Array, width: number): void {
     this.#checkPacked(slot, packed, width);
-    const { addPackedWords, addPlanes } = this.kernels;
+    const { addPackedWords, addPlanes } = this.space.kernels;
     if (slot.kind === 'words') this.#mergeWords(slot, packed, width, addPackedWords);
     else this.#mergePlanes(slot, packed, addPlanes);
   }
 
   dispose(): void {
-    if (this.#kernels === undefined) return;
-    this.#all.fill(0);
-    this.#kernels = undefined;
-    this.#onDispose();
+    const space = this.#space;
+    if (space === undefined) return;
+    this.#space = undefined;
+    this.#all.fill(0, 0, this.#arena + this.bytes);
+    this.#onDispose(space);
   }
 
   #checkPacked(slot: Slot, packed: Uint8Array, width: number): void {
@@ -121,7 +130,7 @@ export class Arena implements Memory {
   }
 
   #readWords(slot: WordSlot, width: number, packed: Uint8Array, at: number): void {
-    const { packWords } = this.kernels;
+    const { packWords } = this.space.kernels;
     const address = this.#arena + slot.offset;
     if (width === 64) {
       packed.set(this.#all.subarray(address, address + slotBytes(slot)), at);
@@ -147,7 +156,7 @@ export class Arena implements Memory {
   }
 
   #readPlanes(slot: BitSlot, packed: Uint8Array, at: number): void {
-    const { copyPlanes } = this.kernels;
+    const { copyPlanes } = this.space.kernels;
     const address = this.#arena + slot.offset;
     if (slot.length % 128 === 0) {
       packed.set(this.#all.subarray(address, address + slotBytes(slot)), at);

@@ -3,7 +3,8 @@
  * each thread, then the arena that slots address. Knows nothing of instructions.
  */
 
-const PAGE_BYTES = 65536;
+/** A page of WebAssembly memory. */
+export const PAGE_BYTES = 65536;
 /** A 32-bit memory less one page, so that the address behind its last byte is a 32-bit number too. */
 const MAXIMUM_PAGES = 65535;
 /** Kernels may read so far behind the last tensor. */

@@ -4,8 +4,9 @@
  */
 import type { Instruction, InstructionTimer, Kernels, Memory } from '../kernels.ts';
 import { checkProgram } from '../check.ts';
-import { Arena } from './arena.ts';
-import { RECORD_OFFSET, arenaOffset, scratchOffset } from './layout.ts';
+import type { Space } from './arena.ts';
+import { Arena, reserveSpace } from './arena.ts';
+import { PAGE_BYTES, RECORD_OFFSET, arenaOffset, pagesFor, scratchOffset } from './layout.ts';
 import { kernelModule } from './module.ts';
 import { Outcome, ThreadPool } from './pool.ts';
 import type { Step } from './records.ts';
@@ -14,6 +15,8 @@ import { InputError, InternalError } from '../../../shared/errors.ts';
 
 const WORD_BITS = 64;
 const MAXIMUM_THREADS = 64;
+/** Memories kept for the next allocation: a new one costs page faults, and an old one lasts until the garbage collector comes. */
+const KEPT_SPACES = 4;
 
 interface PreparedProgram {
   /** Slots were checked against a memory of this size. */
@@ -29,7 +32,9 @@ class WasmKernels implements Kernels {
   readonly #pool: ThreadPool;
   readonly #prepared = new WeakMap<readonly Instruction[], PreparedProgram>();
   readonly #memories = new WeakSet<Memory>();
-  #nextMemoryId = 1;
+  /** Zeroed memories that no arena uses, smallest first. */
+  readonly #free: Space[] = [];
+  #nextSpaceId = 1;
 
   constructor(module: WebAssembly.Module, pool: ThreadPool) {
     this.#module = module;
@@ -38,9 +43,7 @@ class WasmKernels implements Kernels {
 
   // eslint-disable-next-line @typescript-eslint/require-await -- failures must reject, not throw
   async allocate(bytes: number): Promise<Memory> {
-    const id = this.#nextMemoryId++;
-    const arena = new Arena(id, bytes, this.#pool.threads, this.#module, () => this.#pool.detach(id));
-    this.#pool.attach(id, arena.memory);
+    const arena = new Arena(this.#takeSpace(bytes), bytes, this.#pool.threads, (space) => this.#keepSpace(space));
     this.#memories.add(arena);
     return arena;
   }
@@ -63,7 +66,24 @@ class WasmKernels implements Kernels {
   }
 
   dispose(): Promise<void> {
+    this.#free.length = 0;
     return this.#pool.dispose();
+  }
+
+  #takeSpace(bytes: number): Space {
+    const pages = pagesFor(bytes, this.#pool.threads) ?? Infinity;
+    const found = this.#free.findIndex(({ memory }) => memory.buffer.byteLength >= pages * PAGE_BYTES);
+    if (found >= 0) return this.#free.splice(found, 1)[0]!;
+    const space = reserveSpace(this.#nextSpaceId++, bytes, this.#pool.threads, this.#module);
+    this.#pool.attach(space.id, space.memory);
+    return space;
+  }
+
+  #keepSpace(space: Space): void {
+    this.#free.push(space);
+    this.#free.sort((a, b) => a.memory.buffer.byteLength - b.memory.buffer.byteLength);
+    // The largest serve every request; the smallest goes.
+    if (this.#free.length > KEPT_SPACES) this.#pool.detach(this.#free.shift()!.id);
   }
 
   #prepare(memory: Arena, program: readonly Instruction[]): PreparedProgram {
@@ -78,14 +98,14 @@ class WasmKernels implements Kernels {
   }
 
   #runStep(memory: Arena, step: Step, index: number): void {
-    const { kernels } = memory;
+    const { id, kernels } = memory.space;
     memory.setRecord(step.record);
     let outcome: Outcome;
     if (step.chunks === 1) {
       const inRange = kernels.execute(RECORD_OFFSET, 0, step.units, scratchOffset(0));
       outcome = inRange === 0 ? Outcome.indexOutOfRange : Outcome.done;
     } else {
-      outcome = this.#pool.run(memory.id, kernels, step.units, step.chunkUnits, step.chunks);
+      outcome = this.#pool.run(id, kernels, step.units, step.chunkUnits, step.chunks);
     }
     if (outcome === Outcome.done) return;
     if (outcome === Outcome.indexOutOfRange) {

@@ -203,7 +203,11 @@ export function kernelsCompliance(name: string, make: () => Promise<Kernels>): v
       expect(memory.read(whole(1024), 64).every((byte) => byte === 0)).toBe(true);
       expect(() => memory.write(whole(1024), new Uint8Array(8), 64)).toThrow(/packed bytes/);
       expect(() => memory.read(whole(1032), 64)).toThrow(/does not fit/);
+      memory.write(whole(1024), new Uint8Array(1024).fill(0xff), 64);
       memory.dispose();
+      const next = await kernels.allocate(2048);
+      expect(next.read(whole(2048), 64).every((byte) => byte === 0)).toBe(true);
+      next.dispose();
     });
 
     describe('combine', () => {
@@ -449,6 +453,7 @@ export function kernelsCompliance(name: string, make: () => Promise<Kernels>): v
         await matmul([1, 5, 257, 6], ['both', 'both'], 6);
         await matmul([1, 3, 513, 131], ['both'], 7);
         await matmul([1, 10, 260, 133], ['both'], 8);
+        await matmul([1, 4, 201, 9], ['both'], 8);
         await matmul([1, 30, 569, 1], ['both'], 9);
         await matmul([1, 1, 90, 1100], ['both', 'both'], 10);
         await matmul([1, 1100, 30, 1], ['both', 'both'], 11);
