@@ -48,9 +48,7 @@ export function slotBytes(slot: { kind: 'words' | 'bits'; length: number; planes
  * the bits above `width` zero. Planes take ceil(length / 8) bytes each, one after the other, pad bits zero.
  */
 export function packedBytes(slot: { kind: 'words' | 'bits'; length: number; planes?: number }, width: number): number {
-  return slot.kind === 'words'
-    ? slot.length * Math.ceil(width / 8)
-    : Math.ceil(slot.length / 8) * (slot.planes ?? 1);
+  return slot.kind === 'words' ? slot.length * Math.ceil(width / 8) : Math.ceil(slot.length / 8) * (slot.planes ?? 1);
 }
 
 /**
@@ -157,7 +155,13 @@ export type Instruction =
       readonly inner: number;
     }
   /** out[i] = floor(input[i] / 2^shift) mod 2^width (logical). shift + width <= w. */
-  | { readonly op: 'field'; readonly out: WordSlot; readonly input: WordSlot; readonly shift: number; readonly width: number }
+  | {
+      readonly op: 'field';
+      readonly out: WordSlot;
+      readonly input: WordSlot;
+      readonly shift: number;
+      readonly width: number;
+    }
   /**
    * Wrap term of the exact truncation: out[i] = zero[i] + c_top * wrap[i] * 2^lift, where c_top is bit `top` of opened[i].
    */

@@ -158,11 +158,14 @@ export class Graph {
    * is listed.
    */
   workingBound(node: NodeInfo): number {
-    const assumed = this.options.assumedBound;
-    if (node.bound <= assumed) return node.bound;
-    if (!this.assumptions.some((a) => a.layer === node.layer && a.operation === node.operation.op)) {
-      this.assumptions.push({ layer: node.layer, operation: node.operation.op, proved: node.bound, assumed });
-    }
-    return assumed;
+    if (node.bound <= this.options.assumedBound) return node.bound;
+    this.assume(node, this.options.assumedBound);
+    return this.options.assumedBound;
+  }
+
+  /** Lists an assumption, once a layer and operation. */
+  assume(node: NodeInfo, assumed: number): void {
+    if (this.assumptions.some((a) => a.layer === node.layer && a.operation === node.operation.op)) return;
+    this.assumptions.push({ layer: node.layer, operation: node.operation.op, proved: node.bound, assumed });
   }
 }

@@ -70,6 +70,18 @@ export class Tensor {
     return this.timesRaw(factor, this.graph.options.fractionBits).rescaled(this.scale);
   }
 
+  /**
+   * The same value with a smaller declared bound: log2 of the largest magnitude of the number. An assumption: where it does
+   * not hold, whatever is computed from the value is silently wrong; it is listed with the plan.
+   */
+  assumeBelow(magnitudeBits: number): Tensor {
+    const bound = this.scale + magnitudeBits;
+    if (bound >= this.node.bound) return this;
+    this.graph.assume(this.node, bound);
+    const same = linear('assume', [[1n, this]]);
+    return new Tensor(this.graph, this.graph.add({ ...same.node, bound }));
+  }
+
   // ---- products ----
 
   /** Elementwise product with broadcasting, at the graph's scale. */
@@ -317,19 +329,21 @@ export function constant(graph: Graph, values: ArrayLike<number>, shape: Shape, 
   );
 }
 
+/** Public numbers given before each execution, at the graph's scale; magnitudes below 2^magnitudeBits. */
+export function knownInput(graph: Graph, name: string, shape: Shape, magnitudeBits: number): Tensor {
+  const scale = graph.options.fractionBits;
+  return known(graph, name, shape, scale, scale + magnitudeBits);
+}
+
 /** Public row numbers, given before each execution. */
 export function indexInput(graph: Graph, name: string, length: number): Tensor {
+  return known(graph, name, [length], 0, 31);
+}
+
+function known(graph: Graph, name: string, shape: Shape, scale: number, bound: number): Tensor {
   return new Tensor(
     graph,
-    graph.add({
-      operation: { op: 'known', name },
-      inputs: [],
-      shape: [length],
-      type: 'number',
-      scale: 0,
-      bound: 31,
-      visibility: PUBLIC,
-    }),
+    graph.add({ operation: { op: 'known', name }, inputs: [], shape, type: 'number', scale, bound, visibility: PUBLIC }),
   );
 }
 

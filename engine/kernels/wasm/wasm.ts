@@ -41,14 +41,12 @@ class WasmKernels implements Kernels {
     this.#pool = pool;
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- failures must reject, not throw
   async allocate(bytes: number): Promise<Memory> {
     const arena = new Arena(this.#takeSpace(bytes), bytes, this.#pool.threads, (space) => this.#keepSpace(space));
     this.#memories.add(arena);
     return arena;
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- failures must reject, not throw
   async run(memory: Memory, program: readonly Instruction[], timer?: InstructionTimer): Promise<void> {
     if (!(memory instanceof Arena) || !this.#memories.has(memory)) {
       throw new InternalError('kernel-foreign-memory', 'The memory was allocated by another kernel set.');
