@@ -2,6 +2,7 @@
  * The crypto port by Node's OpenSSL. The only file of the engine that names node:crypto. Knows nothing of what the bytes
  * are for; purposes, nonces and counters are its callers' business.
  */
+import type { Cipher } from 'node:crypto';
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomFillSync } from 'node:crypto';
 import type { CryptoPort } from './crypto-port.ts';
 import { SecretKey } from './crypto-port.ts';
@@ -12,6 +13,30 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 /** Keystream is made in slices of this size: larger outputs of one call cost page faults, smaller ones call overhead. */
 const SLICE = new Uint8Array(32 * 1024);
+
+/** A key stream that stands at the beginning of a block. */
+interface OpenStream {
+  readonly nonce: Uint8Array;
+  readonly cipher: Cipher;
+  nextBlock: number;
+}
+
+/**
+ * The last stream read under each key: making a cipher takes about 15 us, reading on from where it stands 1 to 2. It goes
+ * when its key is no longer referenced.
+ */
+const openStreams = new WeakMap<SecretKey, OpenStream>();
+
+function streamAt(key: SecretKey, nonce: Uint8Array, block: number): OpenStream {
+  const open = openStreams.get(key);
+  if (open?.nextBlock === block && open.nonce.every((byte, i) => byte === nonce[i])) return open;
+  const iv = new Uint8Array(4 + NONCE_BYTES);
+  new DataView(iv.buffer).setUint32(0, block, true);
+  iv.set(nonce, 4);
+  const made = { nonce: nonce.slice(), cipher: createCipheriv('chacha20', key.expose(), iv), nextBlock: block };
+  openStreams.set(key, made);
+  return made;
+}
 
 function checkNonce(nonce: Uint8Array): void {
   if (nonce.length !== NONCE_BYTES) {
@@ -36,15 +61,17 @@ export const nodeCrypto: CryptoPort = {
         `${length} bytes from block ${block} pass the end of a ChaCha20 keystream (2^32 blocks of ${BLOCK_BYTES} bytes).`,
       );
     }
-    const iv = new Uint8Array(4 + NONCE_BYTES);
-    new DataView(iv.buffer).setUint32(0, block, true);
-    iv.set(nonce, 4);
-    const cipher = createCipheriv('chacha20', key.expose(), iv);
-    const stream = new Uint8Array(length);
+    const bytes = new Uint8Array(length);
+    if (length === 0) return bytes;
+    const stream = streamAt(key, nonce, block);
+    const { cipher } = stream;
     for (let at = 0; at < length; at += SLICE.length) {
-      stream.set(cipher.update(length - at < SLICE.length ? SLICE.subarray(0, length - at) : SLICE), at);
+      bytes.set(cipher.update(length - at < SLICE.length ? SLICE.subarray(0, length - at) : SLICE), at);
     }
-    return stream;
+    const unread = -length & (BLOCK_BYTES - 1);
+    if (unread > 0) cipher.update(SLICE.subarray(0, unread));
+    stream.nextBlock = block + Math.ceil(length / BLOCK_BYTES);
+    return bytes;
   },
 
   seal(key, nonce, associated, plaintext) {

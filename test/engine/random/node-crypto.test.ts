@@ -35,6 +35,29 @@ describe('ChaCha20', () => {
     }
   });
 
+  test('reading on, reading again and other nonces do not disturb each other', () => {
+    const other = hex('000000090000004a00000001');
+    const [whole, otherWhole] = [nonce, other].map((n) => nodeCrypto.chacha20(new SecretKey(counting(32)), n, 0, 4096));
+    const reads: [Uint8Array, Uint8Array, number, number][] = [
+      [nonce, whole!, 0, 100],
+      [nonce, whole!, 2, 64],
+      [nonce, whole!, 3, 1],
+      [other, otherWhole!, 4, 10],
+      [nonce, whole!, 4, 10],
+      [nonce, whole!, 5, 0],
+      [nonce, whole!, 5, 640],
+      [nonce, whole!, 5, 640],
+      [nonce, whole!, 15, 700],
+    ];
+    const reused = nonce.slice();
+    for (const [from, expected, block, length] of reads) {
+      // Callers may reuse the array of the nonce.
+      reused.set(from);
+      const part = nodeCrypto.chacha20(key, reused, block, length);
+      expect(toHex(part)).toBe(toHex(expected.subarray(block * 64, block * 64 + length)));
+    }
+  });
+
   test('the last block is served, what follows it is refused', () => {
     expect(nodeCrypto.chacha20(key, nonce, 2 ** 32 - 1, 64).length).toBe(64);
     expect(() => nodeCrypto.chacha20(key, nonce, 2 ** 32 - 1, 65)).toThrow(/pass the end/);
