@@ -44,6 +44,8 @@ export interface TrainingSpec {
   /** log2 of the largest magnitude of a feature; inputs beyond are refused before they are shared. */
   readonly featureMagnitudeBits: number;
   readonly labelMagnitudeBits: number;
+  /** Columns to standardise on shares, by statistics over the training rows of all parties; undefined for none. */
+  readonly standardise: readonly boolean[] | undefined;
 }
 
 /** Names of programs, states, inputs and reveals, for whoever drives the executions. */
@@ -55,6 +57,7 @@ export const names = {
   features: 'features',
   labels: 'labels',
   rowNumbers: 'rows',
+  rowWeights: 'row-weights',
   correct: 'correct',
   loss: 'loss',
   squaredError: 'squared-error',
@@ -179,7 +182,7 @@ function evaluationGraph(spec: TrainingSpec): Graph {
   const weights: WeightTensors = weightStates(graph, spec);
   const scores = forward(scoreLayers(spec.description), weights, x);
   graph.scope('metrics', 'evaluate', () => {
-    const weight = knownInput(graph, 'row-weights', [rows, 1], 0.01);
+    const weight = knownInput(graph, names.rowWeights, [rows, 1], 0.01);
     const total = (perRow: Tensor): Tensor => perRow.mulRaw(weight).reshape([rows]).sum(0);
     if (spec.task === 'regression') {
       const error = scores.sub(y);
