@@ -2,7 +2,7 @@
  * The crypto port by Node's OpenSSL. The only file of the engine that names node:crypto. Knows nothing of what the bytes
  * are for; purposes, nonces and counters are its callers' business.
  */
-import type { Cipher } from 'node:crypto';
+import type { Cipheriv } from 'node:crypto';
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomFillSync } from 'node:crypto';
 import type { CryptoPort } from './crypto-port.ts';
 import { SecretKey } from './crypto-port.ts';
@@ -17,7 +17,7 @@ const SLICE = new Uint8Array(32 * 1024);
 /** A key stream that stands at the beginning of a block. */
 interface OpenStream {
   readonly nonce: Uint8Array;
-  readonly cipher: Cipher;
+  readonly cipher: Cipheriv;
   nextBlock: number;
 }
 
