@@ -23,6 +23,7 @@ export interface Step {
 /** Below this estimate a step runs on one thread: handing it over takes 10 to 30 us. */
 const SHARED_STEP_NS = 200_000;
 const ELEMENTS_OF_UNIT = 128;
+const MULTIPLY_ADD_NS = 0.25;
 
 export interface Layout {
   /** Byte address of the arena. */
@@ -152,9 +153,12 @@ function rowMajorStrides(shape: readonly number[]): number[] {
 /** Blocks of a product's output that threads take; a block of fewer rows packs B again more often. */
 function matmulBlocks(layout: Layout, instruction: Instruction & { op: 'matmul' }): [rows: number, columns: number] {
   const { batch, m, k, n, pairs } = instruction;
-  const parts = Math.ceil((layout.threads * 2) / Math.max(batch, 1));
-  const small = batch * m * k * n * pairs.length * 0.25 < SHARED_STEP_NS;
-  if (layout.threads === 1 || small || parts === 1) return [m, n];
+  const totalNs = batch * m * k * n * pairs.length * MULTIPLY_ADD_NS;
+  if (layout.threads === 1 || totalNs < SHARED_STEP_NS) return [m, n];
+  // A block of about a millisecond: short enough that a thread which loses its core does not keep the others waiting.
+  const blocksOfThread = Math.min(4, Math.max(1, Math.round(totalNs / (layout.threads * 1_000_000))));
+  const parts = Math.ceil((layout.threads * blocksOfThread) / batch);
+  if (parts === 1) return [m, n];
   const split = (size: number): number => Math.min(size, Math.ceil(size / parts / 8) * 8);
   const byRows = m >= 64 * parts && (instruction.transposeA || m >= n);
   return byRows || n < 16 * parts ? [split(m), n] : [m, split(n)];
@@ -171,7 +175,7 @@ function matmul(layout: Layout, instruction: Instruction & { op: 'matmul' }): St
     record.push(address(layout, b), b.length === k * n ? 0 : k * n * 8);
   }
   const units = batch * Math.ceil(m / rows) * Math.ceil(n / columns);
-  return step(layout, record, units, (batch * m * k * n * pairs.length * 0.25) / units);
+  return step(layout, record, units, (batch * m * k * n * pairs.length * MULTIPLY_ADD_NS) / units);
 }
 
 /** The steps that carry out a checked instruction. */

@@ -14,7 +14,7 @@ import { prepare } from './records.ts';
 import { InputError, InternalError } from '../../../shared/errors.ts';
 
 const WORD_BITS = 64;
-const MAXIMUM_THREADS = 64;
+const MAXIMUM_THREADS = 32;
 /** Memories kept for the next allocation: a new one costs page faults, and an old one lasts until the garbage collector comes. */
 const KEPT_SPACES = 4;
 
