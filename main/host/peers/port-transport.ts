@@ -120,7 +120,7 @@ class PortTransport implements Transport {
     checkMessageKey(key);
     this.#checkPeer(peer);
     // Also takes the bytes out of shared memory, which can be neither transferred nor left to change.
-    const own = payload.slice() as Uint8Array<ArrayBuffer>;
+    const own = payload.slice();
     await this.#ask((call) => ({ kind: 'send', call, peer, key, payload: own }), peer, undefined, signal, [own.buffer]);
   }
 

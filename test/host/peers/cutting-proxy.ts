@@ -34,10 +34,14 @@ export async function cuttingProxy(target: string, cutAfterBytes = Infinity): Pr
       from.on('error', end);
       from.on('close', end);
       from.on('data', (data: Buffer) => {
+        if (passed > cutAfterBytes) return;
         passed += data.byteLength;
         if (passed > cutAfterBytes) {
+          // What has passed still arrives, nothing after it does.
           cuts += 1;
-          end();
+          incoming.end();
+          outgoing.end();
+          setTimeout(end, 20);
         } else if (!to.write(data)) {
           from.pause();
           to.once('drain', () => from.resume());

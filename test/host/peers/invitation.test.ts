@@ -139,7 +139,8 @@ describe('pairing', () => {
     const [a, b] = [await host('a'), await host('b')];
     const brief = inviteOf(a, agree, 1);
     await expect(brief.paired).rejects.toMatchObject({ code: 'invitation-expired' });
-    await expect(join(b, brief.invite)).rejects.toMatchObject({ code: 'invite-expired', kind: 'input' });
+    const past = { ...brief.invite, expiresAt: new Date(0).toISOString() };
+    await expect(join(b, past)).rejects.toMatchObject({ code: 'invite-expired', kind: 'input' });
     const later = { ...brief.invite, expiresAt: new Date(Date.now() + 60_000).toISOString() };
     await expect(join(b, later)).rejects.toMatchObject({ code: 'invitation-unknown' });
     const cancelled = inviteOf(a);

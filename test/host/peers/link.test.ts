@@ -11,8 +11,8 @@ import { createIdentity } from '../../../main/host/peers/identity.ts';
 import { packetParser } from '../../../main/host/peers/packets.ts';
 import { LINK_PATH } from '../../../main/host/peers/paths.ts';
 import { dialTls } from '../../../main/host/peers/tls-dial.ts';
-import { connected, identityOf, linkState, openHost, pair } from './hosts.ts';
-import type { TestHost } from './hosts.ts';
+import { connected, linkState, openHost, pair } from './hosts.ts';
+import type { TestHost, identityOf } from './hosts.ts';
 import type { LinksOptions } from '../../../main/host/peers/links.ts';
 
 const open: { close(): Promise<void> }[] = [];
