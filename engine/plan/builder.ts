@@ -168,8 +168,9 @@ export class ProgramBuilder {
     return opened;
   }
 
-  reveal(share: Words, name: string, receivers: readonly string[]): void {
-    this.#emit({ op: 'reveal', share, name, receivers });
+  /** Reveals a value whose signed form has at most `width` bits; nothing above leaves a party. */
+  reveal(share: Words, name: string, receivers: readonly string[], width: number): void {
+    this.#emit({ op: 'reveal', share, name, receivers, width });
   }
 
   // ---- local operations on words ----

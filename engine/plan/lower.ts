@@ -74,7 +74,8 @@ class Lowering {
     for (const { name, node, receivers } of this.#graph.reveals) {
       const value = this.#secret(node);
       this.#tag(this.#graph.node(node));
-      this.#b.reveal(value.complete(), name, receivers);
+      const bits = Math.min(this.#b.wordBits, Math.ceil(this.#graph.node(node).bound) + 2);
+      this.#b.reveal(value.complete(), name, receivers, bits);
     }
     return this.#b.finish();
   }

@@ -40,6 +40,7 @@ export interface PlannedReveal {
   readonly name: string;
   readonly share: WordSlot;
   readonly receivers: readonly string[];
+  readonly width: number;
   readonly bytes: number;
   readonly tag: Tag;
 }
@@ -75,7 +76,7 @@ interface RoundWork {
   before: Placed[];
   during: Placed[];
   openings: { step: number; share: Words | Bits; opened: number; width: number; sender: number | undefined; tag: Tag }[];
-  reveals: { step: number; name: string; share: Words; receivers: readonly string[]; tag: Tag }[];
+  reveals: { step: number; name: string; share: Words; receivers: readonly string[]; width: number; tag: Tag }[];
 }
 
 export function planParty(program: Program, live: Liveness, demand: Demand, states: StateLayout, index: number): PartyPlan {
@@ -159,6 +160,7 @@ function collect(program: Program, live: Liveness, demand: Demand, index: number
           name: step.name,
           share: step.share,
           receivers: step.receivers,
+          width: step.width,
           tag: step.tag,
         });
         break;
@@ -326,7 +328,7 @@ function assign(
     });
     const reveals = work.reveals.map((reveal): PlannedReveal => {
       const share = toSlot(reveal.share, offsetOf);
-      return { ...reveal, share, bytes: packedBytes(share, 64) };
+      return { ...reveal, share, bytes: packedBytes(share, reveal.width) };
     });
     release(time);
     const during = run(work.during);

@@ -9,6 +9,7 @@ import { costOf } from './cost.ts';
 import type { PlanCost } from './cost.ts';
 import { planDealer } from './dealer-plan.ts';
 import type { DealerPlan } from './dealer-plan.ts';
+import { narrow } from './narrow.ts';
 import { planParty } from './party-plan.ts';
 import type { PartyPlan } from './party-plan.ts';
 import type { Program } from './program.ts';
@@ -36,7 +37,8 @@ export interface Plan {
 }
 
 /** Plans the programs of a job; all have the same compute parties. */
-export function planJob(programs: readonly Program[], sha256: (data: Uint8Array) => Uint8Array): Plan {
+export function planJob(lowered: readonly Program[], sha256: (data: Uint8Array) => Uint8Array): Plan {
+  const programs = narrow(lowered);
   const partyStates = stateLayout(programs, 'party');
   const dealerStates = stateLayout(programs, 'dealer');
   const planned = programs.map((program): PlannedProgram => {

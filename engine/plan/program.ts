@@ -97,8 +97,8 @@ export type StepBody =
       readonly width: number;
       readonly from: string | undefined;
     }
-  /** Blinded shares to the receivers, who alone add them up (corrections C1). */
-  | { readonly op: 'reveal'; readonly share: Words; readonly name: string; readonly receivers: readonly string[] }
+  /** Blinded shares, mod 2^width, to the receivers, who alone add them up (corrections C1); the sum is a signed number. */
+  | { readonly op: 'reveal'; readonly share: Words; readonly name: string; readonly receivers: readonly string[]; readonly width: number }
   /** Plaintext of one party: its own share; the others' share is zero. */
   | { readonly op: 'input'; readonly owner: string; readonly name: string; readonly share: number }
   | { readonly op: 'known'; readonly name: string; readonly known: number }

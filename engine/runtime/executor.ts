@@ -12,7 +12,7 @@ import type { MaskGuard, RecordSource } from './ports.ts';
 import type { Profiler } from './profiler.ts';
 import { addRevealShares, blind } from './reveal.ts';
 import type { MessageKey, Transport } from './transport.ts';
-import { bytesToWords, wordsToBytes } from './words.ts';
+import { bytesToWords, packWords, unpackWords, wordsToBytes } from './words.ts';
 
 export interface ExecutorOptions {
   readonly plan: Plan;
@@ -177,7 +177,7 @@ export class PartyExecutor {
       }
     });
     const mine = round.reveals.filter((reveal) => reveal.receivers.includes(this.#self));
-    const sums = new Map(mine.map((reveal) => [reveal, bytesToWords(own.reveals.get(reveal) ?? new Uint8Array(0))]));
+    const sums = new Map(mine.map((reveal) => [reveal, unpackWords(own.reveals.get(reveal) ?? new Uint8Array(0), reveal.width)]));
     for (const [peerIndex, peer] of planned.program.parties.entries()) {
       if (peerIndex === index) continue;
       const theirs = round.openings.filter((opening) => opening.sender === undefined || opening.sender === peerIndex);
@@ -193,12 +193,14 @@ export class PartyExecutor {
           from += opening.bytes;
         }
         for (const reveal of mine) {
-          addRevealShares(sums.get(reveal) ?? new BigUint64Array(0), payload.subarray(from, from + reveal.bytes), planned.program.wordBits);
+          addRevealShares(sums.get(reveal) ?? new BigUint64Array(0), payload.subarray(from, from + reveal.bytes), reveal.width);
           from += reveal.bytes;
         }
       });
     }
-    for (const [reveal, words] of sums) revealed.set(reveal.name, words);
+    for (const [reveal, words] of sums) {
+      revealed.set(reveal.name, words.map((word) => BigInt.asUintN(64, BigInt.asIntN(reveal.width, word))));
+    }
   }
 
   #blinded(planned: PlannedProgram, reveal: PlannedReveal, execution: number): Uint8Array {
@@ -210,9 +212,9 @@ export class PartyExecutor {
       index: this.#options.index,
       execution,
       step: reveal.step,
-      wordBits: planned.program.wordBits,
+      width: reveal.width,
     });
-    return wordsToBytes(share);
+    return packWords(share, reveal.width);
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { InternalError } from '../../shared/errors.ts';
 import type { CryptoPort, SecretKey } from '../random/crypto-port.ts';
-import { bytesToWords } from './words.ts';
+import { bytesToWords, unpackWords } from './words.ts';
 
 export interface BlindingContext {
   readonly crypto: CryptoPort;
@@ -16,7 +16,8 @@ export interface BlindingContext {
   readonly execution: number;
   /** Step of the reveal: with the execution, it makes the nonce. */
   readonly step: number;
-  readonly wordBits: number;
+  /** Bits that are revealed. */
+  readonly width: number;
 }
 
 /** share += sum over j > i of PRG(k_ij) - sum over j < i of PRG(k_ji). */
@@ -33,13 +34,13 @@ export function blind(share: BigUint64Array, context: BlindingContext): void {
     for (let e = 0; e < share.length; e++) {
       const word = words[e] ?? 0n;
       const sum = (share[e] ?? 0n) + (j > context.index ? word : -word);
-      share[e] = BigInt.asUintN(context.wordBits, sum);
+      share[e] = BigInt.asUintN(context.width, sum);
     }
   });
 }
 
 /** Adds one party's blinded shares to a receiver's sum. */
-export function addRevealShares(sum: BigUint64Array, packed: Uint8Array, wordBits: number): void {
-  const words = bytesToWords(packed);
-  for (let e = 0; e < sum.length; e++) sum[e] = BigInt.asUintN(wordBits, (sum[e] ?? 0n) + (words[e] ?? 0n));
+export function addRevealShares(sum: BigUint64Array, packed: Uint8Array, width: number): void {
+  const words = unpackWords(packed, width);
+  for (let e = 0; e < sum.length; e++) sum[e] = BigInt.asUintN(width, (sum[e] ?? 0n) + (words[e] ?? 0n));
 }

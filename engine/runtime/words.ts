@@ -13,6 +13,24 @@ export function bytesToWords(bytes: Uint8Array): BigUint64Array {
   return words;
 }
 
+/** Words of ceil(width / 8) bytes each, little-endian. */
+export function unpackWords(packed: Uint8Array, width: number): BigUint64Array {
+  const size = Math.ceil(width / 8);
+  const words = new BigUint64Array(packed.length / size);
+  const bytes = wordsToBytes(words);
+  for (let i = 0; i < words.length; i++) bytes.set(packed.subarray(i * size, (i + 1) * size), i * 8);
+  return words;
+}
+
+/** Inverse of unpackWords for words below 2^width. */
+export function packWords(words: BigUint64Array, width: number): Uint8Array {
+  const size = Math.ceil(width / 8);
+  const bytes = wordsToBytes(words);
+  const packed = new Uint8Array(words.length * size);
+  for (let i = 0; i < words.length; i++) packed.set(bytes.subarray(i * 8, i * 8 + size), i * size);
+  return packed;
+}
+
 /**
  * Fixed-point words of numbers at scale 2^fractionBits, rounded to nearest. Refuses values that are not finite or whose
  * magnitude reaches 2^magnitudeBits; `describe` names the place of element i.

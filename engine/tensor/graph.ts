@@ -155,10 +155,10 @@ export class Graph {
 
   /**
    * The bound to work with where a value is opened: the proved one, or the job's assumption where that is smaller; the latter
-   * is listed.
+   * is listed. A table's bound is its largest entry: it is reached, so never assumed away.
    */
   workingBound(node: NodeInfo): number {
-    if (node.bound <= this.options.assumedBound) return node.bound;
+    if (node.bound <= this.options.assumedBound || node.operation.op === 'lookUp') return node.bound;
     this.assume(node, this.options.assumedBound);
     return this.options.assumedBound;
   }
