@@ -3,7 +3,7 @@
  * of what carries the messages there.
  *
  * Cost: one copy of what is sent (the engine's memory is shared and stays where it is), none of what is received: buffers
- * are transferred. A call takes a hop to the host and one back.
+ * are transferred. Waking the other thread is what takes time, so what is asked in one turn crosses as one message.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { checkMessageKey, messageKeyId, messageLengthError } from '../../../engine/runtime/message-key.ts';
@@ -39,16 +39,45 @@ interface PlainError {
   readonly hint: string | undefined;
 }
 
+/** Gathers what is posted in one turn into one message. */
+class Outbox<Message> {
+  readonly #port: MessagePort;
+  #messages: Message[] = [];
+  #transfer: ArrayBuffer[] = [];
+  #flushing = false;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+  }
+
+  post(message: Message, transfer: readonly ArrayBuffer[] = []): void {
+    this.#messages.push(message);
+    this.#transfer.push(...transfer);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    this.#port.postMessage(this.#messages, this.#transfer);
+    this.#messages = [];
+    this.#transfer = [];
+  }
+}
+
 /** Serves `transport` to whoever holds the other end of `port`; ends with the port. Errors of calls go to the caller. */
 export function serveTransport(transport: Transport, port: MessagePort): void {
   const running = new Map<number, AbortController>();
 
+  const outbox = new Outbox<Reply>(port);
+
   const answer = (reply: Reply) => {
     const { payload } = reply;
-    if (payload === undefined) return port.postMessage(reply);
+    if (payload === undefined) return outbox.post(reply);
     const whole = payload.byteLength === payload.buffer.byteLength && payload.buffer instanceof ArrayBuffer;
     const own = whole ? (payload as Uint8Array<ArrayBuffer>) : payload.slice();
-    port.postMessage({ ...reply, payload: own }, [own.buffer]);
+    outbox.post({ ...reply, payload: own }, [own.buffer]);
   };
 
   const run = async (request: Exclude<Request, { kind: 'cancel' }>, signal: AbortSignal): Promise<Reply> => {
@@ -67,14 +96,16 @@ export function serveTransport(transport: Transport, port: MessagePort): void {
     }
   };
 
-  port.on('message', (request: Request) => {
+  const take = (request: Request) => {
     if (request.kind === 'cancel') return running.get(request.call)?.abort();
     const abort = new AbortController();
     running.set(request.call, abort);
     run(request, abort.signal)
       .then(answer, (error: unknown) => answer({ call: request.call, error: toPlain(error) }))
       .finally(() => running.delete(request.call));
-  });
+  };
+
+  port.on('message', (requests: Request[]) => requests.forEach(take));
   port.on('close', () => {
     for (const abort of running.values()) abort.abort();
   });
@@ -97,7 +128,7 @@ interface Call {
 class PortTransport implements Transport {
   readonly self: string;
   readonly peers: readonly string[];
-  readonly #port: MessagePort;
+  readonly #outbox: Outbox<Request>;
   readonly #calls = new Map<number, Call>();
   readonly #counters: Map<string, Readonly<TransportCounters>>;
   readonly #stash = new Map<string, Uint8Array>();
@@ -106,12 +137,14 @@ class PortTransport implements Transport {
   #detached = false;
 
   constructor(port: MessagePort, self: string, peers: readonly string[]) {
-    this.#port = port;
+    this.#outbox = new Outbox(port);
     this.self = self;
     this.peers = peers;
     const none = { bytesSent: 0, bytesReceived: 0, messagesSent: 0, messagesReceived: 0 };
     this.#counters = new Map(peers.map((peer) => [peer, none]));
-    port.on('message', (reply: Reply) => this.#onReply(reply));
+    port.on('message', (replies: Reply[]) => {
+      for (const reply of replies) this.#onReply(reply);
+    });
     port.on('close', () => this.#onClose());
   }
 
@@ -161,7 +194,7 @@ class PortTransport implements Transport {
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         call.aborted = true;
-        this.#port.postMessage({ kind: 'cancel', call: number });
+        this.#outbox.post({ kind: 'cancel', call: number });
         reject(signal!.reason as unknown);
       };
       const settle =
@@ -173,7 +206,7 @@ class PortTransport implements Transport {
       const call: Call = { peer, stashId, resolve: settle(resolve), reject: settle(reject), aborted: false };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#calls.set(number, call);
-      this.#port.postMessage(request(number), transfer);
+      this.#outbox.post(request(number), transfer);
     });
   }
 
