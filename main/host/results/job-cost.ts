@@ -1,0 +1,119 @@
+/**
+ * What a whole job costs: the plan's exact costs of each program times how often the job runs it, evaluation apart.
+ * Knows nothing of machines: times come from rates (predict-time.ts) or from a run (results.ts).
+ */
+import { InternalError } from '../../../shared/errors.ts';
+import type { Plan } from '../../../engine/plan/plan.ts';
+
+/** One execution of a job's script, as far as costs are concerned. */
+export interface CostedExecution {
+  readonly program: string;
+  /** `evaluate` is counted apart from everything else. */
+  readonly kind: string;
+}
+
+export interface Totals {
+  readonly executions: number;
+  readonly rounds: number;
+  /** For every compute party in order; payload of messages, without headers and seals. */
+  readonly bytesSent: readonly number[];
+  readonly bytesReceived: readonly number[];
+  /** Counted once, however many parties receive them. */
+  readonly bytesOpened: readonly number[];
+  readonly multiplyAdds: readonly number[];
+  /** Corrections that the dealer sends to each compute party. */
+  readonly dealerBytes: readonly number[];
+}
+
+export interface ProgramCost extends Totals {
+  readonly program: string;
+  readonly kind: string;
+}
+
+/** Costs of the first compute party, over all executions. */
+export interface LayerTotal {
+  readonly layer: string;
+  readonly phase: string;
+  readonly bytesSent: number;
+  readonly bytesOpened: number;
+  /** Rounds in which the layer takes part; layers share rounds, so these add up to more than the job's. */
+  readonly rounds: number;
+  readonly multiplyAdds: number;
+  /** To all parties together. */
+  readonly dealerBytes: number;
+}
+
+export interface JobCost {
+  readonly parties: readonly string[];
+  /** In order of first execution. */
+  readonly programs: readonly ProgramCost[];
+  /** Everything but evaluation: inputs, steps, reveal of the model. */
+  readonly training: Totals;
+  readonly evaluation: Totals;
+  readonly layers: readonly LayerTotal[];
+}
+
+/** Exact costs of a job from its plan and the executions in it. */
+export function jobCost(plan: Plan, executions: Iterable<CostedExecution>): JobCost {
+  const counts = new Map<string, { kind: string; count: number }>();
+  for (const { program, kind } of executions) {
+    const entry = counts.get(program) ?? { kind, count: 0 };
+    entry.count++;
+    counts.set(program, entry);
+  }
+  const layers = new Map<string, LayerTotal>();
+  const programs = [...counts].map(([program, { kind, count }]): ProgramCost => {
+    const cost = plan.programs.get(program)?.cost;
+    if (cost === undefined) throw new InternalError('no-such-program', `The plan has no program ${program}.`);
+    for (const row of cost.layers) {
+      const key = `${row.layer}\n${row.phase}`;
+      const sum = layers.get(key);
+      layers.set(key, {
+        layer: row.layer,
+        phase: row.phase,
+        bytesSent: (sum?.bytesSent ?? 0) + count * row.bytesSent,
+        bytesOpened: (sum?.bytesOpened ?? 0) + count * row.bytesOpened,
+        rounds: (sum?.rounds ?? 0) + count * row.rounds,
+        multiplyAdds: (sum?.multiplyAdds ?? 0) + count * row.multiplyAdds,
+        dealerBytes: (sum?.dealerBytes ?? 0) + count * row.dealerBytes,
+      });
+    }
+    const times = (perExecution: readonly number[]): number[] => perExecution.map((value) => value * count);
+    return {
+      program,
+      kind,
+      executions: count,
+      rounds: cost.rounds * count,
+      bytesSent: times(cost.bytesSent),
+      bytesReceived: times(cost.bytesReceived),
+      bytesOpened: times(cost.bytesOpened),
+      multiplyAdds: times(cost.multiplyAdds),
+      dealerBytes: times(cost.dealerBytes),
+    };
+  });
+  const isEvaluation = ({ kind }: ProgramCost): boolean => kind === 'evaluate';
+  return {
+    parties: plan.parties,
+    programs,
+    training: total(
+      plan,
+      programs.filter((program) => !isEvaluation(program)),
+    ),
+    evaluation: total(plan, programs.filter(isEvaluation)),
+    layers: [...layers.values()],
+  };
+}
+
+function total(plan: Plan, programs: readonly ProgramCost[]): Totals {
+  const each = (pick: (cost: ProgramCost) => readonly number[]): number[] =>
+    plan.parties.map((_, party) => programs.reduce((sum, cost) => sum + (pick(cost)[party] ?? 0), 0));
+  return {
+    executions: programs.reduce((sum, cost) => sum + cost.executions, 0),
+    rounds: programs.reduce((sum, cost) => sum + cost.rounds, 0),
+    bytesSent: each((cost) => cost.bytesSent),
+    bytesReceived: each((cost) => cost.bytesReceived),
+    bytesOpened: each((cost) => cost.bytesOpened),
+    multiplyAdds: each((cost) => cost.multiplyAdds),
+    dealerBytes: each((cost) => cost.dealerBytes),
+  };
+}
