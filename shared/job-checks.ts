@@ -150,8 +150,8 @@ function checkLabel(job: Job, report: JobReport): void {
   if (trains(job.task) && labelled.length === 0) {
     report('job-without-label', ['label'], `${job.task} needs a label`, 'Add "label: { PARTY: COLUMN }".');
   }
-  if (job.task === 'statistics' && labelled.length > 0)
-    report('job-label-unused', ['label'], 'statistics have no label', 'Take it out.');
+  if (!trains(job.task) && labelled.length > 0)
+    report('job-label-unused', ['label'], `${job.task} uses no label`, 'Take it out.');
   if (labelled.length === 0) return;
   if (job.join.how === 'stack') {
     if (

@@ -135,11 +135,13 @@ describe('a job file', () => {
     ['job-class-twice', (job) => (job.classes = ['0', '1', 1])],
     ['job-logistic-classes', (job) => ((job.classes = [0, 1, 2]), (job.model = { template: 'logistic' }))],
     ['job-template-misfit', (job) => (job.model = { template: 'linear' })],
+    ['job-label-unused', (job) => (job.task = 'statistics')],
     ['job-without-train', (job) => (job.train = undefined)],
     [
       'job-train-unused',
       (job) => (
         (job.task = 'inference'),
+        (job.label = undefined),
         (job.model = { file: 'm.onnx' }),
         (job.reveal = { predictions: ['clinic-a'] })
       ),

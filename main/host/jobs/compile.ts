@@ -63,7 +63,8 @@ export function compileJob(job: Job, schemas: SchemasByParty): CompiledJob {
       hint: 'Align the rows beforehand and use "join: { how: rows }", or stack.',
     });
   }
-  if (train === undefined || model === undefined) throw new InternalError('job-incomplete', 'A training job lacks model or train.');
+  if (train === undefined || model === undefined)
+    throw new InternalError('job-incomplete', 'A training job lacks model or train.');
   const layout = jobRows(job, schemas);
   const { inputs, outputs } = modelSizes(job, schemas);
   const shape = inputShape(job, inputs);
@@ -74,7 +75,9 @@ export function compileJob(job: Job, schemas: SchemasByParty): CompiledJob {
   const width = (party: string): number => matrixColumns(columnPlan(job, party, schemas)).length;
   const labelled = Object.keys(job.label);
   const spec: TrainingSpec = {
-    features: blocks.filter(({ owner }) => width(owner) > 0).map(({ owner, rows }) => ({ owner, rows, columns: width(owner) })),
+    features: blocks
+      .filter(({ owner }) => width(owner) > 0)
+      .map(({ owner, rows }) => ({ owner, rows, columns: width(owner) })),
     arrangement: job.join.how === 'stack' ? 'rows' : 'columns',
     labels: blocks.filter(({ owner }) => labelled.includes(owner)).map(({ owner, rows }) => ({ owner, rows })),
     description,
@@ -131,7 +134,11 @@ export function inputWords(compiled: CompiledJob, party: string, prepared: Prepa
       const cells = prepared.matrix.subarray(block.from * width, (block.from + block.rows) * width);
       words.set(
         `${names.features}/${i}`,
-        encode(cells, spec.featureMagnitudeBits, (cell) => `Row ${block.from + Math.floor(cell / width) + 1}, column ${prepared.columns[cell % width] ?? ''}`),
+        encode(
+          cells,
+          spec.featureMagnitudeBits,
+          (cell) => `Row ${block.from + Math.floor(cell / width) + 1}, column ${prepared.columns[cell % width] ?? ''}`,
+        ),
       );
     });
   blocks
@@ -139,7 +146,10 @@ export function inputWords(compiled: CompiledJob, party: string, prepared: Prepa
     .forEach((block, i) => {
       if (block.owner !== party || prepared.labels === undefined) return;
       const values = labelValues(compiled, prepared.labels.subarray(block.from, block.from + block.rows));
-      words.set(`${names.labels}/${i}`, encode(values, spec.labelMagnitudeBits, (cell) => `Label ${cell + 1}`));
+      words.set(
+        `${names.labels}/${i}`,
+        encode(values, spec.labelMagnitudeBits, (cell) => `Label ${cell + 1}`),
+      );
     });
   return words;
 }

@@ -54,7 +54,7 @@ export function parseJobText(text: string, source: string): Job {
   }
   if (document.contents === null) {
     throw new InputError('job-empty', `${source}: the job file is empty.`, {
-      hint: 'See docs/job-file.md for an example.',
+      hint: 'A job names at least its parties, dealer, task and who receives what.',
     });
   }
   let value: unknown;
