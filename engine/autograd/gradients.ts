@@ -24,7 +24,10 @@ export function withGradient(result: Tensor, rule: GradientRule): Tensor {
  * Gradients of sum(seed * output) with respect to `variables`, given seeds of the outputs' shapes; in their order. A variable
  * that no output depends on is an error. New nodes belong to the layer of the node they differentiate, phase `backward`.
  */
-export function gradients(seeds: readonly (readonly [output: Tensor, seed: Tensor])[], variables: readonly Tensor[]): Tensor[] {
+export function gradients(
+  seeds: readonly (readonly [output: Tensor, seed: Tensor])[],
+  variables: readonly Tensor[],
+): Tensor[] {
   const graph = seeds[0]?.[0].graph ?? variables[0]?.graph;
   if (graph === undefined) return [];
   const known = rules.get(graph) ?? new Map<number, GradientRule>();
@@ -33,7 +36,8 @@ export function gradients(seeds: readonly (readonly [output: Tensor, seed: Tenso
 
   // Dependence on the variables, forward; a rule's own inputs are found when it is asked.
   const depends = new Set(wanted);
-  for (const node of graph.nodes.slice(0, last + 1)) if (node.inputs.some((id) => depends.has(id))) depends.add(node.id);
+  for (const node of graph.nodes.slice(0, last + 1))
+    if (node.inputs.some((id) => depends.has(id))) depends.add(node.id);
 
   const sums = new Map<number, Tensor[]>();
   const give = (id: number, gradient: Tensor): void => {
@@ -48,7 +52,13 @@ export function gradients(seeds: readonly (readonly [output: Tensor, seed: Tenso
     if (parts === undefined || first === undefined) continue;
     const node = graph.node(id);
     graph.scope(node.layer, 'backward', () => {
-      const total = parts.length === 1 ? first : linear('add', parts.map((part) => [1n, part] as const));
+      const total =
+        parts.length === 1
+          ? first
+          : linear(
+              'add',
+              parts.map((part) => [1n, part] as const),
+            );
       if (wanted.has(id)) results.set(id, total);
       const rule = known.get(id);
       if (rule !== undefined) for (const [input, gradient] of rule(total)) give(input.node.id, gradient);
@@ -59,13 +69,19 @@ export function gradients(seeds: readonly (readonly [output: Tensor, seed: Tenso
   }
   return variables.map((variable) => {
     const gradient = results.get(variable.node.id);
-    if (gradient === undefined) throw new InternalError('no-gradient', `No output of ${graph.options.name} depends on a variable.`);
+    if (gradient === undefined)
+      throw new InternalError('no-gradient', `No output of ${graph.options.name} depends on a variable.`);
     return gradient;
   });
 }
 
 /** One node's rule: gradients of its inputs, for those that `isNeeded`. */
-function differentiate(graph: Graph, node: NodeInfo, gradient: Tensor, isNeeded: (id: number) => boolean): [number, Tensor][] {
+function differentiate(
+  graph: Graph,
+  node: NodeInfo,
+  gradient: Tensor,
+  isNeeded: (id: number) => boolean,
+): [number, Tensor][] {
   const input = (i: number): Tensor => new Tensor(graph, graph.node(node.inputs[i] ?? -1));
   const operation = node.operation;
   switch (operation.op) {
@@ -113,7 +129,10 @@ function differentiate(graph: Graph, node: NodeInfo, gradient: Tensor, isNeeded:
       return [[input(0).node.id, gradient.slice(operation.begin, input(0).shape)]];
     case 'broadcast': {
       const narrow = input(0).shape;
-      const summed = node.shape.reduceRight((g, size, axis) => (narrow[axis] === 1 && size !== 1 ? g.sum(axis) : g), gradient);
+      const summed = node.shape.reduceRight(
+        (g, size, axis) => (narrow[axis] === 1 && size !== 1 ? g.sum(axis) : g),
+        gradient,
+      );
       return [[input(0).node.id, summed.reshape(narrow)]];
     }
     case 'sum': {
@@ -147,7 +166,10 @@ function differentiate(graph: Graph, node: NodeInfo, gradient: Tensor, isNeeded:
     case 'state':
     case 'constant':
     case 'known':
-      throw new InternalError('no-gradient-rule', `There is no gradient through ${operation.op} in layer ${node.layer}.`);
+      throw new InternalError(
+        'no-gradient-rule',
+        `There is no gradient through ${operation.op} in layer ${node.layer}.`,
+      );
   }
 }
 
@@ -158,4 +180,3 @@ function reduceBatch(gradient: Tensor, operand: Tensor): Tensor {
   for (let i = 0; i < extra; i++) sum = sum.sum(0);
   return sum;
 }
-

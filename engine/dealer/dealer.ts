@@ -32,7 +32,11 @@ export class Dealer {
   }
 
   /** Correction records, one a party in order, of one execution of a program with these public inputs. */
-  async deal(programName: string, execution: number, known: ReadonlyMap<string, BigUint64Array>): Promise<Uint8Array[]> {
+  async deal(
+    programName: string,
+    execution: number,
+    known: ReadonlyMap<string, BigUint64Array>,
+  ): Promise<Uint8Array[]> {
     const planned = this.#options.plan.programs.get(programName);
     if (planned === undefined) throw new InternalError('no-such-program', `The plan has no program ${programName}.`);
     const records = planned.demand.correctionBytes.map((bytes) => new Uint8Array(bytes));

@@ -15,22 +15,26 @@ export interface TableSpec {
   readonly degree: number;
   /** Scale of the argument. */
   readonly argumentScale: number;
-  /** Scale of the result before truncation; at least degree times the argument's scale or coefficients lose bits. */
+  /** Low bits of the offset inside an interval that the polynomial does without. */
+  readonly offsetShift: number;
+  /** Scale of the result before truncation; near degree times the offset's scale or above, or coefficients lose bits. */
   readonly resultScale: number;
 }
 
 export function intervalTable(f: (x: number) => number, spec: TableSpec): IntervalTable {
-  const { low, widthBits, intervals, degree, argumentScale, resultScale } = spec;
+  const { low, widthBits, intervals, degree, argumentScale, offsetShift, resultScale } = spec;
   const indexBits = Math.ceil(Math.log2(intervals + 1));
   const width = 2 ** widthBits;
-  const entries = Array.from({ length: intervals + 1 }, (_, j) => interpolate((z) => f(low + j * width + z), width, degree));
+  const entries = Array.from({ length: intervals + 1 }, (_, j) =>
+    interpolate((z) => f(low + j * width + z), width, degree),
+  );
   return {
     low: BigInt(Math.round(low * 2 ** argumentScale)),
     intervalBits: argumentScale + widthBits,
     indexBits,
-    offsetShift: 0,
+    offsetShift,
     coefficients: Array.from({ length: degree + 1 }, (_, p) =>
-      entries.map((polynomial) => roundUnits(polynomial[p] ?? 0, resultScale - p * argumentScale)),
+      entries.map((polynomial) => roundUnits(polynomial[p] ?? 0, resultScale - p * (argumentScale - offsetShift))),
     ),
   };
 }

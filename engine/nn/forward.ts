@@ -21,14 +21,19 @@ export function scoreLayers(description: ModelDescription): readonly Layer[] {
 
 /** Output of the layers for a batch x [rows, ...input shape]. */
 export function forward(layers: readonly Layer[], weights: WeightTensors, x: Tensor): Tensor {
-  return layers.reduce((value, layer) => x.graph.scope(layer.name, 'forward', () => applyLayer(layer, weights, value)), x);
+  return layers.reduce(
+    (value, layer) => x.graph.scope(layer.name, 'forward', () => applyLayer(layer, weights, value)),
+    x,
+  );
 }
 
 function applyLayer(layer: Layer, weights: WeightTensors, x: Tensor): Tensor {
   switch (layer.kind) {
     case 'dense': {
       const product = x.matmulRaw(weight(weights, layer, 'kernel'));
-      return (layer.useBias ? product.add(weight(weights, layer, 'bias')) : product).rescaled(x.graph.options.fractionBits);
+      return (layer.useBias ? product.add(weight(weights, layer, 'bias')) : product).rescaled(
+        x.graph.options.fractionBits,
+      );
     }
     case 'relu':
       return x.relu();
@@ -43,9 +48,13 @@ function applyLayer(layer: Layer, weights: WeightTensors, x: Tensor): Tensor {
     case 'tanh':
     case 'maxPool2d':
     case 'averagePool2d':
-      throw new InputError('layer-not-supported', `Layer ${layer.name}: ${layer.kind} cannot be computed on shares yet.`, {
-        hint: 'Use dense, conv2d, relu, sigmoid, softmax and flatten layers.',
-      });
+      throw new InputError(
+        'layer-not-supported',
+        `Layer ${layer.name}: ${layer.kind} cannot be computed on shares yet.`,
+        {
+          hint: 'Use dense, conv2d, relu, sigmoid, softmax and flatten layers.',
+        },
+      );
   }
 }
 
@@ -76,7 +85,10 @@ function convolve(layer: Extract<Layer, { kind: 'conv2d' }>, weights: WeightTens
   });
   const product = groups.length === 1 ? groups[0] : undefined;
   if (product === undefined) {
-    throw new InputError('layer-not-supported', `Layer ${layer.name}: grouped convolution cannot be computed on shares yet.`);
+    throw new InputError(
+      'layer-not-supported',
+      `Layer ${layer.name}: grouped convolution cannot be computed on shares yet.`,
+    );
   }
   const withBias = layer.useBias ? product.add(weight(weights, layer, 'bias')) : product;
   return withBias
@@ -87,6 +99,7 @@ function convolve(layer: Extract<Layer, { kind: 'conv2d' }>, weights: WeightTens
 
 function weight(weights: WeightTensors, layer: Layer, part: 'kernel' | 'bias'): Tensor {
   const tensor = weights.get(`${layer.name}/${part}`);
-  if (tensor === undefined) throw new InputError('model-weight-missing', `The model lacks the weight ${layer.name}/${part}.`);
+  if (tensor === undefined)
+    throw new InputError('model-weight-missing', `The model lacks the weight ${layer.name}/${part}.`);
   return tensor;
 }

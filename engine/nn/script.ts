@@ -42,7 +42,12 @@ export function* trainingScript(options: ScriptOptions): Generator<Execution, vo
   const evaluates = spec.testRows > 0 && spec.reveal.metrics.length > 0;
   let number = 0;
   let step = 0;
-  const at = (kind: Execution['kind'], program: string, epoch: number, known: Map<string, BigUint64Array>): Execution => ({
+  const at = (
+    kind: Execution['kind'],
+    program: string,
+    epoch: number,
+    known: Map<string, BigUint64Array>,
+  ): Execution => ({
     number: number++,
     program,
     kind,

@@ -5,7 +5,7 @@
  * multipliers folded into the one truncation (corrections M4); rounding is unbiased. Knows nothing of layers.
  */
 import { InputError } from '../../shared/errors.ts';
-import { linear, toFixed } from '../tensor/tensor.ts';
+import { linear } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 export interface SgdOptions {
@@ -22,8 +22,8 @@ export interface Updated {
 
 /** Assumed: one update changes no weight by 2^3 or more. */
 const UPDATE_MAGNITUDE_BITS = 3;
-/** Significant bits kept of lr / batch. */
-const FACTOR_BITS = 7;
+/** lr / batch is rounded to an integer multiple of a power of two; it may be off by this much at most. */
+const FACTOR_TOLERANCE = 0.005;
 /** Largest scale at which an update still fits into a 64-bit opening. */
 const LARGEST_SCALE = 58;
 
@@ -31,11 +31,17 @@ const LARGEST_SCALE = 58;
  * `gradient` is the gradient of the batch's summed loss, its last truncation still pending or not; `factor` is what the sum
  * is multiplied by (1 / batch for a mean).
  */
-export function sgdUpdate(weight: Tensor, step: Tensor | undefined, gradient: Tensor, factor: number, options: SgdOptions): Updated {
+export function sgdUpdate(
+  weight: Tensor,
+  step: Tensor | undefined,
+  gradient: Tensor,
+  factor: number,
+  options: SgdOptions,
+): Updated {
   const raw = gradient.raw;
   const multiplier = options.lr * factor;
-  const extra = Math.min(Math.ceil(FACTOR_BITS - Math.log2(multiplier)), LARGEST_SCALE - raw.scale);
-  if (extra < 0 || toFixed(multiplier, extra) < 1n << BigInt(FACTOR_BITS - 3)) {
+  const extra = fractionBitsOf(multiplier);
+  if (raw.scale + extra > LARGEST_SCALE) {
     throw new InputError(
       'learning-rate-range',
       `The learning rate ${options.lr} with a factor of ${factor} cannot be represented at ${raw.scale} fraction bits.`,
@@ -53,4 +59,11 @@ export function sgdUpdate(weight: Tensor, step: Tensor | undefined, gradient: Te
   const sum = terms.length === 1 ? scaled : linear('update', terms);
   const next = sum.assumeBelow(UPDATE_MAGNITUDE_BITS).rescaled(weight.scale);
   return { weight: weight.sub(next), step: step === undefined ? undefined : next };
+}
+
+/** Fewest fraction bits at which a factor is right within the tolerance: every bit makes the dealer's corrections longer. */
+function fractionBitsOf(factor: number): number {
+  let bits = 0;
+  while (Math.abs(Math.round(factor * 2 ** bits) / 2 ** bits - factor) > factor * FACTOR_TOLERANCE) bits++;
+  return bits;
 }

@@ -87,7 +87,8 @@ function options(spec: TrainingSpec, name: string): GraphOptions {
 }
 
 function tableShape(spec: TrainingSpec): [number, number] {
-  const sum = (pick: (block: FeatureBlock) => number): number => spec.features.reduce((total, block) => total + pick(block), 0);
+  const sum = (pick: (block: FeatureBlock) => number): number =>
+    spec.features.reduce((total, block) => total + pick(block), 0);
   const first = spec.features[0];
   if (first === undefined) throw new InputError('no-features', 'No party brings features.');
   return spec.arrangement === 'columns' ? [first.rows, sum((b) => b.columns)] : [sum((b) => b.rows), first.columns];
@@ -98,7 +99,13 @@ function setupGraph(spec: TrainingSpec): Graph {
   const width = scoreWidth(spec);
   graph.scope('inputs', 'setup', () => {
     const blocks = spec.features.map((block, i) =>
-      privateInput(graph, `${names.features}/${i}`, block.owner, [block.rows, block.columns], spec.featureMagnitudeBits),
+      privateInput(
+        graph,
+        `${names.features}/${i}`,
+        block.owner,
+        [block.rows, block.columns],
+        spec.featureMagnitudeBits,
+      ),
     );
     concat(blocks, spec.arrangement === 'columns' ? 1 : 0).store(names.features, { masked: true });
     const labels = spec.labels.map((block, i) =>
@@ -121,7 +128,12 @@ function setupGraph(spec: TrainingSpec): Graph {
 
 function weightStates(graph: Graph, spec: TrainingSpec): Map<string, Tensor> {
   const bound = spec.fractionBits + WEIGHT_MAGNITUDE_BITS;
-  return new Map([...weightShapes(spec.description)].map(([key, shape]) => [key, stateInput(graph, names.weight(key), shape, { bound })]));
+  return new Map(
+    [...weightShapes(spec.description)].map(([key, shape]) => [
+      key,
+      stateInput(graph, names.weight(key), shape, { bound }),
+    ]),
+  );
 }
 
 /** Features and labels of the rows given by public numbers. */
@@ -133,7 +145,9 @@ function batchInputs(graph: Graph, spec: TrainingSpec, rows: number): { x: Tenso
     bound: spec.fractionBits + spec.featureMagnitudeBits,
     masked: true,
   });
-  const labels = stateInput(graph, names.labels, [total, width], { bound: spec.fractionBits + spec.labelMagnitudeBits });
+  const labels = stateInput(graph, names.labels, [total, width], {
+    bound: spec.fractionBits + spec.labelMagnitudeBits,
+  });
   return {
     x: features.gatherRows(index).reshape([rows, ...spec.description.inputShape]),
     y: labels.gatherRows(index),

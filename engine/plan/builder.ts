@@ -35,9 +35,15 @@ export class ProgramBuilder {
     this.wordBits = options.wordBits;
   }
 
-  /** Steps emitted from now on belong to this layer and phase. */
-  setTag(tag: Tag): void {
+  /** Steps emitted inside belong to this layer and phase, except those of nested calls. */
+  tagged<T>(tag: Tag, emit: () => T): T {
+    const outer = this.#tag;
     this.#tag = tag;
+    try {
+      return emit();
+    } finally {
+      this.#tag = outer;
+    }
   }
 
   finish(): Program {
@@ -180,11 +186,16 @@ export class ProgramBuilder {
     const full = terms.map((term) => ({
       coefficient: BigInt.asUintN(this.wordBits, term.coefficient ?? 1n),
       factors: term.factors.map((factor) =>
-        factor instanceof Words ? { slot: factor, repeat: 'cycle' as const } : { slot: factor.words, repeat: factor.repeat },
+        factor instanceof Words
+          ? { slot: factor, repeat: 'cycle' as const }
+          : { slot: factor.words, repeat: factor.repeat },
       ),
     }));
     for (const term of full) {
-      this.#require(term.factors.filter((f) => f.slot.place === 'share').length <= 1, 'a product of two shares is not local');
+      this.#require(
+        term.factors.filter((f) => f.slot.place === 'share').length <= 1,
+        'a product of two shares is not local',
+      );
     }
     const out = this.#words(this.#placeOf(full.flatMap((term) => term.factors.map((f) => f.slot))), length);
     this.#local({ op: 'combine', out, terms: full });

@@ -39,14 +39,28 @@ export function costOf(program: Program, live: Liveness, demand: Demand, plans: 
     const key = `${tag.layer}\n${tag.phase}`;
     let row = layers.get(key);
     if (row === undefined) {
-      row = { layer: tag.layer, phase: tag.phase, bytesSent: 0, bytesOpened: 0, rounds: 0, multiplyAdds: 0, dealerBytes: 0 };
+      row = {
+        layer: tag.layer,
+        phase: tag.phase,
+        bytesSent: 0,
+        bytesOpened: 0,
+        rounds: 0,
+        multiplyAdds: 0,
+        dealerBytes: 0,
+      };
       layers.set(key, row);
     }
     return row;
   };
   const n = program.parties.length;
   const zeros = (): number[] => program.parties.map(() => 0);
-  const [bytesSent, bytesReceived, bytesOpened, multiplyAdds, instructions] = [zeros(), zeros(), zeros(), zeros(), zeros()];
+  const [bytesSent, bytesReceived, bytesOpened, multiplyAdds, instructions] = [
+    zeros(),
+    zeros(),
+    zeros(),
+    zeros(),
+    zeros(),
+  ];
   const bump = (row: number[], index: number, by: number): void => {
     row[index] = (row[index] ?? 0) + by;
   };
@@ -94,7 +108,8 @@ export function costOf(program: Program, live: Liveness, demand: Demand, plans: 
   }
   for (const record of demand.records.values()) {
     const tag = program.steps[record.step]?.tag;
-    if (record.kind === 'deal' && tag !== undefined && live.party[record.step] === true) layer(tag).dealerBytes += record.bytes;
+    if (record.kind === 'deal' && tag !== undefined && live.party[record.step] === true)
+      layer(tag).dealerBytes += record.bytes;
   }
   return {
     rounds: live.rounds,

@@ -64,7 +64,8 @@ export function planDealer(program: Program, live: Liveness, demand: Demand, sta
   };
   const offsetOf = (value: number): number => {
     const offset = offsets.get(value);
-    if (offset === undefined) throw new InternalError('no-buffer', `A value of program ${program.name} is read before it is made.`);
+    if (offset === undefined)
+      throw new InternalError('no-buffer', `A value of program ${program.name} is read before it is made.`);
     return offset;
   };
 
@@ -97,7 +98,12 @@ export function planDealer(program: Program, live: Liveness, demand: Demand, sta
         stage.fills.push({ from: 'random', slot: define(step.dealer), step: index, owner: undefined });
         break;
       case 'ownerMask':
-        stage.fills.push({ from: 'random', slot: define(step.dealer), step: index, owner: program.parties.indexOf(step.owner) });
+        stage.fills.push({
+          from: 'random',
+          slot: define(step.dealer),
+          step: index,
+          owner: program.parties.indexOf(step.owner),
+        });
         break;
       case 'known':
         stage.fills.push({ from: 'known', slot: define(step.known), name: step.name });
@@ -107,13 +113,15 @@ export function planDealer(program: Program, live: Liveness, demand: Demand, sta
         break;
       case 'load': {
         const slot = states.slots.get(step.state);
-        if (slot === undefined) throw new InternalError('no-such-state', `State ${step.state} has no place at the dealer.`);
+        if (slot === undefined)
+          throw new InternalError('no-such-state', `State ${step.state} has no place at the dealer.`);
         offsets.set(step.value, slot.offset);
         break;
       }
       case 'store': {
         const slot = states.slots.get(step.state);
-        if (slot === undefined) throw new InternalError('no-such-state', `State ${step.state} has no place at the dealer.`);
+        if (slot === undefined)
+          throw new InternalError('no-such-state', `State ${step.state} has no place at the dealer.`);
         const factors = [{ slot: toSlot(step.value, offsetOf), repeat: 'cycle' as const }];
         stores.push({ op: 'combine', out: slot, terms: [{ coefficient: 1n, factors }] });
         break;

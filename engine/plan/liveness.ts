@@ -26,7 +26,11 @@ export function liveness(program: Program): Liveness {
     if (info === undefined) throw new InternalError('no-such-value', `Program ${program.name} has no value ${value}.`);
     return info.place;
   };
-  const party = markLive(program, (step) => isPartyRoot(step, placeOf), (step) => isPartyStep(step, placeOf));
+  const party = markLive(
+    program,
+    (step) => isPartyRoot(step, placeOf),
+    (step) => isPartyStep(step, placeOf),
+  );
   const dealer = markLive(
     program,
     (step, index) =>
@@ -69,7 +73,12 @@ function isPartyRoot(step: Step, placeOf: (value: number) => Place): boolean {
 
 function isPartyStep(step: Step, placeOf: (value: number) => Place): boolean {
   if (step.op === 'store') return placeOf(step.value.value) !== 'dealer';
-  return stepValues(step).defines.every((value) => placeOf(value) !== 'dealer') || step.op === 'random' || step.op === 'ownerMask' || step.op === 'reveal';
+  return (
+    stepValues(step).defines.every((value) => placeOf(value) !== 'dealer') ||
+    step.op === 'random' ||
+    step.op === 'ownerMask' ||
+    step.op === 'reveal'
+  );
 }
 
 function isDealerStep(step: Step, placeOf: (value: number) => Place): boolean {

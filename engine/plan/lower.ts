@@ -12,14 +12,17 @@ import type { Bilinear } from '../protocol/multiply.ts';
 import { mapOpened, scaleOpened, shiftOpened } from '../protocol/open-shifted.ts';
 import { lookUp } from '../protocol/piecewise.ts';
 import { combineShared, notShared, xorShared } from '../protocol/shared-value.ts';
+import type { SharedBits, SharedWords } from '../protocol/shared-value.ts';
 import { prepareTruncation, truncate } from '../protocol/truncate.ts';
-import type { Graph, NodeInfo } from '../tensor/graph.ts';
+import type { Graph, NodeInfo, Operation } from '../tensor/graph.ts';
 import { sizeOf, stridesOf } from '../tensor/shape.ts';
 import { ProgramBuilder } from './builder.ts';
 import type { Program, Words } from './program.ts';
 import { SecretBits, SecretValue } from './secret-value.ts';
+import type { SecretOrigin } from './secret-value.ts';
 
-type Lowered = { kind: 'public'; words: Words } | { kind: 'secret'; value: SecretValue } | { kind: 'bits'; bits: SecretBits };
+type Lowered =
+  { kind: 'public'; words: Words } | { kind: 'secret'; value: SecretValue } | { kind: 'bits'; bits: SecretBits };
 
 export interface LowerOptions {
   /** Compute parties in order. */
@@ -40,8 +43,10 @@ class Lowering {
   readonly #b: ProgramBuilder;
   readonly #parties: readonly string[];
   readonly #lowered = new Map<number, Lowered>();
-  /** Nodes that must be opened with one bit more, because differences of them are compared. */
-  readonly #slack: ReadonlySet<number>;
+  /** Nodes of which differences are compared: these need a bit more. */
+  readonly #differences: ReadonlySet<number>;
+  /** Nodes whose digits are compared: every bit more costs tables. */
+  readonly #compared: ReadonlySet<number>;
   /** Integer multiples whose truncations share one opening: multiple -> its base and factor. */
   readonly #multiples: ReadonlyMap<number, { base: number; factor: bigint }>;
 
@@ -53,31 +58,33 @@ class Lowering {
       parties: options.parties,
       wordBits: graph.options.wordBits,
     });
-    this.#slack = comparedNodes(graph);
+    this.#differences = sourcesOf(graph, ['oneHotMaximum']);
+    this.#compared = sourcesOf(graph, ['oneHotMaximum', 'atLeast']);
     this.#multiples = sharedMultiples(graph);
   }
 
   run(): Program {
     for (const { name, node, masked } of this.#graph.stores) {
-      this.#tag(this.#graph.node(node));
-      const value = this.#secret(node);
-      if (!masked) {
-        this.#b.store(name, value.complete());
-        continue;
-      }
-      const parts = value.masked();
-      const names = maskedStateNames(name);
-      this.#b.store(names.opened, parts.opened);
-      this.#b.store(names.mask, parts.mask);
-      this.#b.store(names.dealerMask, parts.dealerMask);
+      this.#b.tagged(this.#graph.node(node), () => this.#store(name, this.#secret(node), masked));
     }
     for (const { name, node, receivers } of this.#graph.reveals) {
-      const value = this.#secret(node);
-      this.#tag(this.#graph.node(node));
       const bits = Math.min(this.#b.wordBits, Math.ceil(this.#graph.node(node).bound) + 2);
-      this.#b.reveal(value.complete(), name, receivers, bits);
+      const share = this.#secret(node).complete();
+      this.#b.tagged(this.#graph.node(node), () => this.#b.reveal(share, name, receivers, bits));
     }
     return this.#b.finish();
+  }
+
+  #store(name: string, value: SecretValue, masked: boolean): void {
+    if (!masked) {
+      this.#b.store(name, value.complete());
+      return;
+    }
+    const parts = value.masked();
+    const names = maskedStateNames(name);
+    this.#b.store(names.opened, parts.opened);
+    this.#b.store(names.mask, parts.mask);
+    this.#b.store(names.dealerMask, parts.dealerMask);
   }
 
   // ---- access to lowered nodes ----
@@ -98,7 +105,8 @@ class Lowering {
       }
     }
     const lowered = this.#lowered.get(id);
-    if (lowered === undefined) throw new InternalError('not-lowered', `Node ${node.id} (${node.operation.op}) was not lowered.`);
+    if (lowered === undefined)
+      throw new InternalError('not-lowered', `Node ${node.id} (${node.operation.op}) was not lowered.`);
     return lowered;
   }
 
@@ -122,18 +130,26 @@ class Lowering {
 
   #bits(id: number): SecretBits {
     const lowered = this.#get(id);
-    if (lowered.kind !== 'bits') throw new InternalError('number-as-bit', `A number is used as a bit in ${this.#graph.options.name}.`);
+    if (lowered.kind !== 'bits')
+      throw new InternalError('number-as-bit', `A number is used as a bit in ${this.#graph.options.name}.`);
     return lowered.bits;
   }
 
-  #tag(node: NodeInfo): void {
-    this.#b.setTag({ layer: node.layer, phase: node.phase });
+  /** A secret value whose steps belong to the node's layer, whoever asks for them first. */
+  #value(node: NodeInfo, make: () => SharedWords, origin?: SecretOrigin): SecretValue {
+    return new SecretValue(this.#b, () => this.#b.tagged(node, make), origin);
   }
 
-  /** Bits of the opening of a node: its working bound, one more where differences are compared, and two of headroom. */
+  #bitsValue(node: NodeInfo, make: () => SharedBits): SecretBits {
+    return new SecretBits(this.#b, () => this.#b.tagged(node, make));
+  }
+
+  /** Bits of the opening of a node: its working bound (of its differences where those are compared) and two of headroom. */
   #openBits(node: NodeInfo): number {
-    const bits = Math.ceil(this.#graph.workingBound(node)) + 2 + (this.#slack.has(node.id) ? 1 : 0);
-    if (bits > this.#b.wordBits) {
+    const least = Math.ceil(this.#graph.workingBound(node, this.#differences.has(node.id) ? 1 : 0)) + 2;
+    // Links carry whole bytes: a value that is not compared uses them up, which shortens its truncation's corrections.
+    const bits = this.#compared.has(node.id) ? least : Math.min(this.#b.wordBits, Math.ceil(least / 8) * 8);
+    if (least > this.#b.wordBits) {
       throw new InputError(
         'bound-too-large',
         `${node.layer || this.#graph.options.name}: a value of ${Math.ceil(node.bound)} bits (${node.operation.op}) leaves no room in ${this.#b.wordBits}-bit words.`,
@@ -150,7 +166,11 @@ class Lowering {
       const inner = node.inputs[0] ?? -1;
       const below = this.#multiples.get(inner) === undefined ? inner : -1;
       if (below >= 0) {
-        return { value: this.#secret(below), bits: this.#openBits(this.#graph.node(below)), shift: node.operation.shift };
+        return {
+          value: this.#secret(below),
+          bits: this.#openBits(this.#graph.node(below)),
+          shift: node.operation.shift,
+        };
       }
     }
     return { value: this.#secret(id), bits: this.#openBits(node), shift: 0 };
@@ -159,7 +179,6 @@ class Lowering {
   // ---- one node ----
 
   #lower(node: NodeInfo): Lowered {
-    this.#tag(node);
     const b = this.#b;
     const operation = node.operation;
     const size = sizeOf(node.shape);
@@ -169,8 +188,8 @@ class Lowering {
       case 'input':
         return {
           kind: 'secret',
-          value: new SecretValue(
-            b,
+          value: this.#value(
+            node,
             () => ({ share: b.input(operation.owner, operation.name, size), offset: undefined }),
             { owner: operation.owner },
           ),
@@ -240,8 +259,7 @@ class Lowering {
         const threshold = operation.threshold << BigInt(shift);
         return {
           kind: 'bits',
-          bits: new SecretBits(b, () => {
-            this.#tag(node);
+          bits: this.#bitsValue(node, () => {
             const opened = value.opened(bits);
             return isNotNegative(b, value.tables(opened), shiftOpened(b, opened, threshold).c);
           }),
@@ -249,19 +267,18 @@ class Lowering {
       }
       case 'xor': {
         const [x, y] = [this.#bits(input(0)), this.#bits(input(1))];
-        return { kind: 'bits', bits: new SecretBits(b, () => xorShared(b, x.shared(), y.shared())) };
+        return { kind: 'bits', bits: this.#bitsValue(node, () => xorShared(b, x.shared(), y.shared())) };
       }
       case 'not': {
         const x = this.#bits(input(0));
-        return { kind: 'bits', bits: new SecretBits(b, () => notShared(b, x.shared())) };
+        return { kind: 'bits', bits: this.#bitsValue(node, () => notShared(b, x.shared())) };
       }
       case 'select': {
         const bit = this.#bits(input(0));
         const { value, bits, shift } = this.#source(input(1));
         return {
           kind: 'secret',
-          value: new SecretValue(b, () => {
-            this.#tag(node);
+          value: this.#value(node, () => {
             return { share: selectTruncated(b, bit.masked(), value.truncation(bits, shift)), offset: undefined };
           }),
         };
@@ -270,7 +287,7 @@ class Lowering {
         const bit = this.#bits(input(0));
         return {
           kind: 'secret',
-          value: new SecretValue(b, () => ({ share: bitToWords(b, bit.masked()), offset: undefined })),
+          value: this.#value(node, () => ({ share: bitToWords(b, bit.masked()), offset: undefined })),
         };
       }
       case 'oneHotMaximum':
@@ -288,8 +305,7 @@ class Lowering {
               };
         return {
           kind: 'secret',
-          value: new SecretValue(b, () => {
-            this.#tag(node);
+          value: this.#value(node, () => {
             return lookUp(b, value.opened(bits), table);
           }),
         };
@@ -313,17 +329,26 @@ class Lowering {
     const size = sizeOf(node.shape);
     const inputs = node.inputs.map((id) => this.#get(id));
     if (inputs.every((x) => x.kind === 'public')) {
-      const terms = inputs.flatMap((x, i) => (x.kind === 'public' ? [{ coefficient: coefficients[i] ?? 0n, factors: [x.words] }] : []));
+      const terms = inputs.flatMap((x, i) =>
+        x.kind === 'public' ? [{ coefficient: coefficients[i] ?? 0n, factors: [x.words] }] : [],
+      );
       return { kind: 'public', words: b.combine(size, [...terms, { coefficient: constant, factors: [] }]) };
     }
-    const secrets = inputs.flatMap((x, i) => (x.kind === 'public' ? [] : [{ coefficient: coefficients[i] ?? 0n, id: node.inputs[i] ?? -1 }]));
-    const publics = inputs.flatMap((x, i) => (x.kind === 'public' ? [{ coefficient: coefficients[i] ?? 0n, factors: [x.words] }] : []));
+    const secrets = inputs.flatMap((x, i) =>
+      x.kind === 'public' ? [] : [{ coefficient: coefficients[i] ?? 0n, id: node.inputs[i] ?? -1 }],
+    );
+    const publics = inputs.flatMap((x, i) =>
+      x.kind === 'public' ? [{ coefficient: coefficients[i] ?? 0n, factors: [x.words] }] : [],
+    );
     const values = secrets.map(({ coefficient, id }) => ({ coefficient, value: this.#secret(id) }));
     return {
       kind: 'secret',
-      value: new SecretValue(b, () => {
-        this.#tag(node);
-        const sum = combineShared(b, size, values.map(({ coefficient, value }) => ({ coefficient, x: value.shared() })));
+      value: this.#value(node, () => {
+        const sum = combineShared(
+          b,
+          size,
+          values.map(({ coefficient, value }) => ({ coefficient, x: value.shared() })),
+        );
         if (publics.length === 0 && constant === 0n) return sum;
         const shift = constant === 0n ? publics : [...publics, { coefficient: constant, factors: [] }];
         return { share: b.combine(size, [{ factors: [sum.share] }, ...shift]), offset: sum.offset };
@@ -333,16 +358,18 @@ class Lowering {
 
   #product(node: NodeInfo, bilinear: Bilinear): Lowered {
     const [left, right] = [this.#get(node.inputs[0] ?? -1), this.#get(node.inputs[1] ?? -1)];
-    if (left.kind === 'bits' || right.kind === 'bits') throw new InternalError('bit-product', 'Bits are multiplied by select.');
+    if (left.kind === 'bits' || right.kind === 'bits')
+      throw new InternalError('bit-product', 'Bits are multiplied by select.');
     if (left.kind === 'public' && right.kind === 'public') {
       return { kind: 'public', words: bilinear([{ a: left.words, b: right.words }]) };
     }
     return {
       kind: 'secret',
-      value: new SecretValue(this.#b, () => {
-        this.#tag(node);
+      value: this.#value(node, () => {
         if (left.kind === 'public') {
-          return multiplyPublic(this.#secret(node.inputs[1] ?? -1).shared(), (words) => bilinear([{ a: left.words, b: words }]));
+          return multiplyPublic(this.#secret(node.inputs[1] ?? -1).shared(), (words) =>
+            bilinear([{ a: left.words, b: words }]),
+          );
         }
         if (right.kind === 'public') {
           return multiplyPublic(left.value.shared(), (words) => bilinear([{ a: words, b: right.words }]));
@@ -372,13 +399,17 @@ class Lowering {
       return { id, shape, start };
     });
     const join = (parts: readonly Words[]): Words =>
-      b.assemble(size, parts.map((input, i) => ({ input, shape: places[i]?.shape ?? [], strides, start: places[i]?.start ?? 0 })));
+      b.assemble(
+        size,
+        parts.map((input, i) => ({ input, shape: places[i]?.shape ?? [], strides, start: places[i]?.start ?? 0 })),
+      );
     const inputs = places.map(({ id }) => this.#get(id));
-    if (inputs.every((x) => x.kind === 'public')) return { kind: 'public', words: join(inputs.flatMap((x) => (x.kind === 'public' ? [x.words] : []))) };
+    if (inputs.every((x) => x.kind === 'public'))
+      return { kind: 'public', words: join(inputs.flatMap((x) => (x.kind === 'public' ? [x.words] : []))) };
     const values = places.map(({ id }) => this.#secret(id));
     return {
       kind: 'secret',
-      value: new SecretValue(b, () => ({ share: join(values.map((v) => v.complete())), offset: undefined }), {
+      value: this.#value(node, () => ({ share: join(values.map((v) => v.complete())), offset: undefined }), {
         // Part by part, so that each keeps the mask that its own owner knows.
         lazyMasked: () => {
           const parts = values.map((v) => v.masked());
@@ -399,8 +430,7 @@ class Lowering {
     const multiple = this.#multiples.get(inner);
     if (multiple !== undefined) {
       const base = this.#secret(multiple.base);
-      return new SecretValue(b, () => {
-        this.#tag(node);
+      return this.#value(node, () => {
         this.#openBits(this.#graph.node(inner));
         const opened = base.opened(b.wordBits);
         const scaled = multiple.factor === 1n ? opened : scaleOpened(b, opened, multiple.factor);
@@ -409,8 +439,7 @@ class Lowering {
     }
     const source = this.#secret(inner);
     const bits = this.#openBits(this.#graph.node(inner));
-    return new SecretValue(b, () => {
-      this.#tag(node);
+    return this.#value(node, () => {
       return { share: truncate(b, source.truncation(bits, shift)), offset: undefined };
     });
   }
@@ -420,8 +449,7 @@ class Lowering {
     const { value, bits } = this.#source(node.inputs[0] ?? -1);
     const candidates = node.shape[0] ?? 1;
     const rows = sizeOf(node.shape.slice(1));
-    return new SecretBits(b, () => {
-      this.#tag(node);
+    return this.#bitsValue(node, () => {
       const opened = value.opened(bits);
       const winners = oneHotOfMaximum(
         b,
@@ -435,11 +463,11 @@ class Lowering {
 /** Reserved name of an input that is all zeros. */
 export const ZERO_INPUT = '';
 
-/** Inputs of oneHotMaximum, through a pending truncation. */
-function comparedNodes(graph: Graph): Set<number> {
+/** Inputs of operations of these kinds, and what stands before their pending truncations. */
+function sourcesOf(graph: Graph, kinds: readonly Operation['op'][]): Set<number> {
   const nodes = new Set<number>();
   for (const node of graph.nodes) {
-    if (node.operation.op !== 'oneHotMaximum') continue;
+    if (!kinds.includes(node.operation.op)) continue;
     const input = graph.node(node.inputs[0] ?? -1);
     nodes.add(input.id);
     if (input.operation.op === 'rescale') nodes.add(input.inputs[0] ?? -1);

@@ -11,11 +11,14 @@ import type { LocalOperation, Program, Step, Words } from './program.ts';
 export function narrow(programs: readonly Program[]): Program[] {
   const states = new Map<string, number>();
   let demands = programs.map((program) => demandedBits(program, states));
-  for (let before = -1; before !== total(states); ) {
+  for (let before = -1; before !== total(states);) {
     before = total(states);
     demands = programs.map((program) => demandedBits(program, states));
   }
-  return programs.map((program, i) => ({ ...program, steps: program.steps.map((step) => narrowStep(step, demands[i] ?? [])) }));
+  return programs.map((program, i) => ({
+    ...program,
+    steps: program.steps.map((step) => narrowStep(step, demands[i] ?? [])),
+  }));
 }
 
 function total(states: ReadonlyMap<string, number>): number {
@@ -55,10 +58,16 @@ function demandedBits(program: Program, states: Map<string, number>): number[] {
         want(step.share, step.width);
         break;
       case 'store':
-        want(step.value, program.values[step.value.value]?.place === 'dealer' ? program.wordBits : (states.get(step.state) ?? 0));
+        want(
+          step.value,
+          program.values[step.value.value]?.place === 'dealer' ? program.wordBits : (states.get(step.state) ?? 0),
+        );
         break;
       case 'load':
-        states.set(step.state, Math.max(states.get(step.state) ?? 0, ...stepValues(step).defines.map((v) => demand[v] ?? 0)));
+        states.set(
+          step.state,
+          Math.max(states.get(step.state) ?? 0, ...stepValues(step).defines.map((v) => demand[v] ?? 0)),
+        );
         break;
       case 'random':
       case 'ownerMask':
@@ -71,7 +80,11 @@ function demandedBits(program: Program, states: Map<string, number>): number[] {
   return demand;
 }
 
-function wantInputs(operation: LocalOperation, demandOf: (words: Words) => number, want: (words: Words, bits: number) => void): void {
+function wantInputs(
+  operation: LocalOperation,
+  demandOf: (words: Words) => number,
+  want: (words: Words, bits: number) => void,
+): void {
   switch (operation.op) {
     case 'combine': {
       const bits = demandOf(operation.out);

@@ -75,17 +75,35 @@ interface RoundWork {
   fills: { value: number; fill: (slot: Slot) => Fill }[];
   before: Placed[];
   during: Placed[];
-  openings: { step: number; share: Words | Bits; opened: number; width: number; sender: number | undefined; tag: Tag }[];
+  openings: {
+    step: number;
+    share: Words | Bits;
+    opened: number;
+    width: number;
+    sender: number | undefined;
+    tag: Tag;
+  }[];
   reveals: { step: number; name: string; share: Words; receivers: readonly string[]; width: number; tag: Tag }[];
 }
 
-export function planParty(program: Program, live: Liveness, demand: Demand, states: StateLayout, index: number): PartyPlan {
+export function planParty(
+  program: Program,
+  live: Liveness,
+  demand: Demand,
+  states: StateLayout,
+  index: number,
+): PartyPlan {
   const work = collect(program, live, demand, index);
   return assign(program, work, states, index);
 }
 
 /** Sorts the live steps into rounds, for this party. */
-function collect(program: Program, live: Liveness, demand: Demand, index: number): { rounds: RoundWork[]; stores: { state: string; value: Words }[] } {
+function collect(
+  program: Program,
+  live: Liveness,
+  demand: Demand,
+  index: number,
+): { rounds: RoundWork[]; stores: { state: string; value: Words }[] } {
   const rounds: RoundWork[] = Array.from({ length: live.rounds + 1 }, () => ({
     fills: [],
     before: [],
@@ -113,7 +131,8 @@ function collect(program: Program, live: Liveness, demand: Demand, index: number
         sources.set(step.share, (slot) => ({ from: 'record', slot, step: stepIndex }));
         break;
       case 'ownerMask':
-        if (program.parties[index] === step.owner) sources.set(step.share, (slot) => ({ from: 'record', slot, step: stepIndex }));
+        if (program.parties[index] === step.owner)
+          sources.set(step.share, (slot) => ({ from: 'record', slot, step: stepIndex }));
         else zero.add(step.share);
         break;
       case 'input':
@@ -150,7 +169,14 @@ function collect(program: Program, live: Liveness, demand: Demand, index: number
         const sender = step.from === undefined ? undefined : program.parties.indexOf(step.from);
         if (sender === undefined || sender === index) materialiseZeros([step.share.value], step.tag);
         const round = (live.round[step.opened] ?? 1) - 1;
-        at(round).openings.push({ step: stepIndex, share: step.share, opened: step.opened, width: step.width, sender, tag: step.tag });
+        at(round).openings.push({
+          step: stepIndex,
+          share: step.share,
+          opened: step.opened,
+          width: step.width,
+          sender,
+          tag: step.tag,
+        });
         break;
       }
       case 'reveal':
@@ -199,11 +225,15 @@ function collect(program: Program, live: Liveness, demand: Demand, index: number
     }
   };
   rounds.forEach((work, round) => {
-    for (const { share, sender } of work.openings) if (sender === undefined || sender === index) want(share.value, round);
+    for (const { share, sender } of work.openings)
+      if (sender === undefined || sender === index) want(share.value, round);
     for (const { share } of work.reveals) want(share.value, round);
   });
   locals.forEach((local, i) => {
-    (urgent.has(i) ? at(local.round).before : at(local.round).during).push({ operation: local.operation, tag: local.tag });
+    (urgent.has(i) ? at(local.round).before : at(local.round).during).push({
+      operation: local.operation,
+      tag: local.tag,
+    });
   });
 
   // Fill sources in the first round that reads them.
@@ -213,7 +243,8 @@ function collect(program: Program, live: Liveness, demand: Demand, index: number
   };
   for (const local of locals) for (const value of local.reads) use(value, local.round);
   rounds.forEach((work, round) => {
-    for (const { share, sender } of work.openings) if (sender === undefined || sender === index) use(share.value, round);
+    for (const { share, sender } of work.openings)
+      if (sender === undefined || sender === index) use(share.value, round);
     for (const { share } of work.reveals) use(share.value, round);
   });
   for (const { value } of stores) use(value.value, live.rounds);
@@ -286,7 +317,8 @@ function assign(
   };
   const offsetOf = (value: number): number => {
     const offset = offsets.get(value);
-    if (offset === undefined) throw new InternalError('no-buffer', `A value of program ${program.name} is read before it is made.`);
+    if (offset === undefined)
+      throw new InternalError('no-buffer', `A value of program ${program.name} is read before it is made.`);
     return offset;
   };
   const wholeSlot = (value: number): Slot => {
@@ -314,7 +346,10 @@ function assign(
     time++;
     for (const { opened } of work.openings) define(opened);
     const openings = work.openings.map((opening): PlannedOpening => {
-      const share = opening.sender === undefined || opening.sender === index ? toSlot(opening.share, offsetOf) : wholeSlot(opening.opened);
+      const share =
+        opening.sender === undefined || opening.sender === index
+          ? toSlot(opening.share, offsetOf)
+          : wholeSlot(opening.opened);
       const opened = wholeSlot(opening.opened);
       return {
         step: opening.step,

@@ -27,13 +27,20 @@ export function localise(operation: LocalOperation, holder: Holder): LocalOperat
   };
   switch (operation.op) {
     case 'combine': {
-      const terms = operation.terms.filter((term) => contributes(operation.out, term.factors.map((f) => f.slot)));
+      const terms = operation.terms.filter((term) =>
+        contributes(
+          operation.out,
+          term.factors.map((f) => f.slot),
+        ),
+      );
       return terms.length === 0 && operation.out.place === 'share' ? undefined : { ...operation, terms };
     }
     case 'combineBits': {
       const terms = operation.terms.filter((term) => contributes(operation.out, term.factors));
       const constant = operation.out.place === 'share' && !holder.isFirst ? 0 : operation.constant;
-      return terms.length === 0 && constant === 0 && operation.out.place === 'share' ? undefined : { ...operation, terms, constant };
+      return terms.length === 0 && constant === 0 && operation.out.place === 'share'
+        ? undefined
+        : { ...operation, terms, constant };
     }
     case 'matmul': {
       const pairs = operation.pairs.filter((pair) => contributes(operation.out, [pair.a, pair.b]));

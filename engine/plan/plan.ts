@@ -45,7 +45,13 @@ export function planJob(lowered: readonly Program[], sha256: (data: Uint8Array) 
     const live = liveness(program);
     const demand = demandOf(program, live);
     const parties = program.parties.map((_, index) => planParty(program, live, demand, partyStates, index));
-    return { program, demand, parties, dealer: planDealer(program, live, demand, dealerStates), cost: costOf(program, live, demand, parties) };
+    return {
+      program,
+      demand,
+      parties,
+      dealer: planDealer(program, live, demand, dealerStates),
+      cost: costOf(program, live, demand, parties),
+    };
   });
   return {
     parties: programs[0]?.parties ?? [],
@@ -57,6 +63,8 @@ export function planJob(lowered: readonly Program[], sha256: (data: Uint8Array) 
 }
 
 function digestOf(programs: readonly Program[], sha256: (data: Uint8Array) => Uint8Array): string {
-  const text = JSON.stringify([PLAN_VERSION, programs], (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
+  const text = JSON.stringify([PLAN_VERSION, programs], (_, value: unknown) =>
+    typeof value === 'bigint' ? `${value}n` : value,
+  );
   return Array.from(sha256(new TextEncoder().encode(text)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

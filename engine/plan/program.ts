@@ -28,7 +28,8 @@ export class Words {
     this.length = length;
   }
   part(start: number, length: number): Words {
-    if (start < 0 || length < 0 || start + length > this.length) throw new InternalError('part-range', 'part outside its value');
+    if (start < 0 || length < 0 || start + length > this.length)
+      throw new InternalError('part-range', 'part outside its value');
     return new Words(this.value, this.place, this.start + start, length);
   }
 }
@@ -49,7 +50,8 @@ export class Bits {
     this.planes = planes;
   }
   part(start: number, planes: number): Bits {
-    if (start < 0 || planes < 0 || start + planes > this.planes) throw new InternalError('part-range', 'planes outside their value');
+    if (start < 0 || planes < 0 || start + planes > this.planes)
+      throw new InternalError('part-range', 'planes outside their value');
     return new Bits(this.value, this.place, this.length, this.start + start, planes);
   }
 }
@@ -98,7 +100,13 @@ export type StepBody =
       readonly from: string | undefined;
     }
   /** Blinded shares, mod 2^width, to the receivers, who alone add them up (corrections C1); the sum is a signed number. */
-  | { readonly op: 'reveal'; readonly share: Words; readonly name: string; readonly receivers: readonly string[]; readonly width: number }
+  | {
+      readonly op: 'reveal';
+      readonly share: Words;
+      readonly name: string;
+      readonly receivers: readonly string[];
+      readonly width: number;
+    }
   /** Plaintext of one party: its own share; the others' share is zero. */
   | { readonly op: 'input'; readonly owner: string; readonly name: string; readonly share: number }
   | { readonly op: 'known'; readonly name: string; readonly known: number }

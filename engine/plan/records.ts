@@ -44,7 +44,8 @@ export function demandOf(program: Program, live: Liveness): Demand {
     if (live.party[index] !== true && live.dealer[index] !== true) return;
     const info = program.values[step.share];
     if (info === undefined) return;
-    const purpose = step.op === 'deal' ? 'share' : step.op === 'ownerMask' ? 'input' : info.kind === 'bits' ? 'bit' : 'mask';
+    const purpose =
+      step.op === 'deal' ? 'share' : step.op === 'ownerMask' ? 'input' : info.kind === 'bits' ? 'bit' : 'mask';
     const width = step.op === 'deal' ? step.width : program.wordBits;
     const bytes = packedBytes(info, width);
     // The correction goes to whoever has received least so far in this execution.

@@ -76,7 +76,8 @@ export class SecretValue {
   masked(): Masked {
     if (this.#masked !== undefined) return this.#masked;
     const image = this.#image;
-    if (image !== undefined && (image.covers || image.of.isMasked)) this.#masked = mapMasked(image.of.masked(), image.map);
+    if (image !== undefined && (image.covers || image.of.isMasked))
+      this.#masked = mapMasked(image.of.masked(), image.map);
     else if (this.#lazyMasked !== undefined) this.#masked = this.#lazyMasked();
     else if (this.#owner !== undefined) this.#masked = maskOwned(this.#b, this.#owner, this.complete());
     else this.#masked = maskShared(this.#b, { share: this.complete(), offset: undefined });

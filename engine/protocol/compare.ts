@@ -16,8 +16,10 @@ import type { BitSum } from './and-products.ts';
 import type { Opened } from './open-shifted.ts';
 import type { SharedBits } from './shared-value.ts';
 
-const DIGIT_BITS = 4;
+/** Digits merged at once; two levels of merging serve up to RADIX^2 digits. */
 const RADIX = 4;
+/** A longer digit costs more in its table than it saves in merging. */
+const LONGEST_DIGIT_BITS = 4;
 
 /** Shared tables of the digits of r, most significant digit first; they serve every threshold of one opening. */
 export interface DigitTables {
@@ -32,11 +34,23 @@ export function digitTables(b: ProgramBuilder, opened: Opened): DigitTables {
   const k = opened.bits - 2;
   const planes = b.bitPlanes(opened.r, 0, k + 1);
   const digits: { from: number; bits: number; table: Bits }[] = [];
-  for (let from = 0; from < k; from += DIGIT_BITS) {
-    const bits = Math.min(DIGIT_BITS, k - from);
+  let from = 0;
+  for (const bits of digitSizes(k)) {
     digits.unshift({ from, bits, table: b.dealBits(b.oneHotBits(planes.part(from, bits))) });
+    from += bits;
   }
   return { opened, digits, topBit: planes.part(k, 1) };
+}
+
+/**
+ * Sizes of the digits of k bits, least significant first: as many digits as two levels of merging take, of nearly equal sizes,
+ * which makes tables and monomials together smallest; one digit or one level where that suffices.
+ */
+function digitSizes(k: number): number[] {
+  const fewest = Math.ceil(k / LONGEST_DIGIT_BITS);
+  const count =
+    fewest <= 1 ? Math.min(k, 1) : fewest <= RADIX ? Math.min(k, RADIX) : Math.max(fewest, Math.min(k, RADIX * RADIX));
+  return Array.from({ length: count }, (_, i) => Math.floor(((i + 1) * k) / count) - Math.floor((i * k) / count));
 }
 
 interface Digit {

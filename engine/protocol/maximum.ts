@@ -3,7 +3,7 @@
  * Ideal functionality: one-hot of the first largest among K values (ties go to the smallest index). Condition:
  * differences fit, |a - b| < 2^(bits-2). Rounds: 3 after the openings (2 of comparison, 1 of products); the products are read
  * from one-time tables of the masks, one table of 2^(K-1) - 1 bits a candidate.
- * Cost a row of K candidates: K(K-1)/2 comparisons, K(K-1)/2 bits opened for the products, K (2^(K-1) - 1) bits dealt.
+ * Cost a row of K candidates: K(K-1)/2 comparisons, K(K-1)/2 bits opened for the products, (K-1) (2^(K-1) - 1) bits dealt.
  */
 import type { ProgramBuilder } from '../plan/builder.ts';
 import type { Bits, Words } from '../plan/program.ts';
@@ -25,8 +25,16 @@ export function oneHotOfMaximum(b: ProgramBuilder, candidates: readonly Opened[]
   const pairs = candidates.flatMap((_, i) => candidates.slice(i + 1).map((__, j) => [i, i + 1 + j] as const));
   const difference = subtractOpened(
     b,
-    stack(b, candidates, pairs.map(([i]) => i)),
-    stack(b, candidates, pairs.map(([, j]) => j)),
+    stack(
+      b,
+      candidates,
+      pairs.map(([i]) => i),
+    ),
+    stack(
+      b,
+      candidates,
+      pairs.map(([, j]) => j),
+    ),
   );
   const wins = isNotNegative(b, digitTables(b, difference), difference.c);
   const masked = openUnderMasks(b, {
@@ -36,12 +44,22 @@ export function oneHotOfMaximum(b: ProgramBuilder, candidates: readonly Opened[]
   const inverse = b.combineBits(masked.opened.length, pairs.length, [[masked.opened]], 1);
 
   // Candidate i wins iff all its bits (complements where it stands second) are 1, that is iff the masks equal a public value.
-  return candidates.map((_, i) => {
-    const mine = pairs.flatMap(([a, c], pair) => (a === i ? [{ pair, first: true }] : c === i ? [{ pair, first: false }] : []));
+  const winners = candidates.slice(0, -1).map((_, i): Bits => {
+    const mine = pairs.flatMap(([a, c], pair) =>
+      a === i ? [{ pair, first: true }] : c === i ? [{ pair, first: false }] : [],
+    );
     const digit: Bits = b.stackBits(mine.map(({ pair, first }) => (first ? inverse : masked.opened).part(pair, 1)));
     const table = b.dealBits(b.oneHotBits(b.stackBits(mine.map(({ pair }) => masked.mask.part(pair, 1)))));
-    return { share: b.digitLookup(digit, table).equal, offset: undefined };
+    return b.digitLookup(digit, table).equal;
   });
+  // Exactly one wins, so the last bit is 1 XOR the others.
+  const last = b.combineBits(
+    difference.c.length / pairs.length,
+    1,
+    winners.map((bit) => [bit]),
+    1,
+  );
+  return [...winners, last].map((share) => ({ share, offset: undefined }));
 }
 
 function stack(b: ProgramBuilder, candidates: readonly Opened[], order: readonly number[]): Opened {

@@ -30,5 +30,9 @@ export function multiplyPublic(x: SharedWords, apply: (words: Words) => Words): 
 
 /** Elementwise products of equal length. */
 export function elementwise(b: ProgramBuilder, length: number): Bilinear {
-  return (pairs) => b.combine(length, pairs.map((pair) => ({ factors: [pair.a, pair.b] })));
+  return (pairs) =>
+    b.combine(
+      length,
+      pairs.map((pair) => ({ factors: [pair.a, pair.b] })),
+    );
 }

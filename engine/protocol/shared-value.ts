@@ -40,7 +40,10 @@ export function combineShared(
     x.offset === undefined ? [] : [{ coefficient, factors: [x.offset] }],
   );
   return {
-    share: b.combine(length, terms.map(({ coefficient, x }) => ({ coefficient, factors: [x.share] }))),
+    share: b.combine(
+      length,
+      terms.map(({ coefficient, x }) => ({ coefficient, factors: [x.share] })),
+    ),
     offset: offsets.length === 0 ? undefined : b.combine(length, offsets),
   };
 }

@@ -20,9 +20,16 @@ export interface SeedContext {
 }
 
 /** s_i = HKDF(party nonce || dealer nonce, context): neither side alone chooses it, and no other job, plan or attempt has it. */
-export function deriveSeed(crypto: CryptoPort, partyNonce: SecretKey, dealerNonce: SecretKey, context: SeedContext): SecretKey {
+export function deriveSeed(
+  crypto: CryptoPort,
+  partyNonce: SecretKey,
+  dealerNonce: SecretKey,
+  context: SeedContext,
+): SecretKey {
   const { session, planDigest, attempt, party, dealer } = context;
-  const info = ['tacit/v1/seed', session, planDigest, String(attempt), party, dealer].map((s) => `${s.length}:${s}`).join('|');
+  const info = ['tacit/v1/seed', session, planDigest, String(attempt), party, dealer]
+    .map((s) => `${s.length}:${s}`)
+    .join('|');
   return crypto.deriveKey(partyNonce, dealerNonce.expose(), info);
 }
 
@@ -34,14 +41,17 @@ export class PartyStreams {
   constructor(crypto: CryptoPort, seed: SecretKey) {
     this.#crypto = crypto;
     const empty = new Uint8Array(0);
-    this.#keys = new Map(PURPOSES.map((purpose) => [purpose, crypto.deriveKey(seed, empty, `tacit/v1/stream/${purpose}`)]));
+    this.#keys = new Map(
+      PURPOSES.map((purpose) => [purpose, crypto.deriveKey(seed, empty, `tacit/v1/stream/${purpose}`)]),
+    );
     this.#recordKey = crypto.deriveKey(seed, empty, 'tacit/v1/record');
   }
 
   /** `bytes` bytes from byte `offset` (a multiple of 64) of the stream of a purpose in an execution. */
   expand(purpose: StreamPurpose, execution: number, offset: number, bytes: number): Uint8Array {
     const key = this.#keys.get(purpose);
-    if (key === undefined || offset % BLOCK_BYTES !== 0) throw new InternalError('stream-offset', 'A stream is read at whole blocks.');
+    if (key === undefined || offset % BLOCK_BYTES !== 0)
+      throw new InternalError('stream-offset', 'A stream is read at whole blocks.');
     return this.#crypto.chacha20(key, executionNonce(execution), offset / BLOCK_BYTES, bytes);
   }
 
@@ -62,7 +72,8 @@ export class PartyStreams {
 
 /** 96-bit nonce of an execution. */
 export function executionNonce(execution: number): Uint8Array {
-  if (!Number.isSafeInteger(execution) || execution < 0) throw new InternalError('execution-number', `No execution ${execution}.`);
+  if (!Number.isSafeInteger(execution) || execution < 0)
+    throw new InternalError('execution-number', `No execution ${execution}.`);
   const nonce = new Uint8Array(12);
   new DataView(nonce.buffer).setBigUint64(0, BigInt(execution), true);
   return nonce;

@@ -49,16 +49,25 @@ export class PartyExecutor {
   }
 
   static async create(options: ExecutorOptions): Promise<PartyExecutor> {
-    const bytes = Math.max(64, ...[...options.plan.programs.values()].map((p) => p.parties[options.index]?.memoryBytes ?? 0));
+    const bytes = Math.max(
+      64,
+      ...[...options.plan.programs.values()].map((p) => p.parties[options.index]?.memoryBytes ?? 0),
+    );
     return new PartyExecutor(options, await options.kernels.allocate(bytes));
   }
 
   /** Runs a program once; returns the words revealed to this party, by name. */
-  async execute(programName: string, execution: number, feeds: Feeds, signal?: AbortSignal): Promise<Map<string, BigUint64Array>> {
+  async execute(
+    programName: string,
+    execution: number,
+    feeds: Feeds,
+    signal?: AbortSignal,
+  ): Promise<Map<string, BigUint64Array>> {
     const { plan, index, guard, records, profiler } = this.#options;
     const planned = plan.programs.get(programName);
     const party = planned?.parties[index];
-    if (planned === undefined || party === undefined) throw new InternalError('no-such-program', `The plan has no program ${programName}.`);
+    if (planned === undefined || party === undefined)
+      throw new InternalError('no-such-program', `The plan has no program ${programName}.`);
     profiler.begin(programName, execution);
     await guard.begin(execution);
     const needsRecord = (planned.demand.correctionBytes[index] ?? 0) > 0;
@@ -66,7 +75,10 @@ export class PartyExecutor {
       ? await profiler.waiting('offline', 'dealer', () => records.take(execution, signal))
       : new Uint8Array(0);
     if (record.length !== (planned.demand.correctionBytes[index] ?? 0)) {
-      throw new InternalError('record-size', `The correction record of execution ${execution} has ${record.length} bytes.`);
+      throw new InternalError(
+        'record-size',
+        `The correction record of execution ${execution} has ${record.length} bytes.`,
+      );
     }
     const revealed = new Map<string, BigUint64Array>();
     for (const [number, round] of party.rounds.entries()) {
@@ -117,7 +129,10 @@ export class PartyExecutor {
       } else {
         const words = (fill.from === 'input' ? feeds.inputs : feeds.known).get(fill.name);
         if (words?.length !== fill.slot.length) {
-          throw new InternalError('missing-input', `Input ${fill.name} has ${words?.length ?? 0} words instead of ${fill.slot.length}.`);
+          throw new InternalError(
+            'missing-input',
+            `Input ${fill.name} has ${words?.length ?? 0} words instead of ${fill.slot.length}.`,
+          );
         }
         this.#memory.write(fill.slot, wordsToBytes(words), 64);
       }
@@ -126,11 +141,19 @@ export class PartyExecutor {
 
   async #run(instructions: Round['before'], tags: Round['beforeTags']): Promise<void> {
     if (instructions.length === 0) return;
-    await this.#options.profiler.computing(tags, (timer) => this.#options.kernels.run(this.#memory, instructions, timer));
+    await this.#options.profiler.computing(tags, (timer) =>
+      this.#options.kernels.run(this.#memory, instructions, timer),
+    );
   }
 
   /** Packs and sends this round's openings and reveals; returns the own parts that the exchange needs again. */
-  async #send(planned: PlannedProgram, party: PartyPlan, round: Round, key: MessageKey, signal?: AbortSignal): Promise<OwnParts> {
+  async #send(
+    planned: PlannedProgram,
+    party: PartyPlan,
+    round: Round,
+    key: MessageKey,
+    signal?: AbortSignal,
+  ): Promise<OwnParts> {
     const { transport, guard, crypto, profiler } = this.#options;
     const { index } = party;
     const own: OwnParts = { openings: new Uint8Array(0), reveals: new Map() };
@@ -145,14 +168,22 @@ export class PartyExecutor {
       }
       for (const reveal of round.reveals) own.reveals.set(reveal, this.#blinded(planned, reveal, key.execution));
     });
-    const recipients = [...planned.program.parties, ...outsideReceivers(planned, round)].filter((name) => name !== this.#self);
+    const recipients = [...planned.program.parties, ...outsideReceivers(planned, round)].filter(
+      (name) => name !== this.#self,
+    );
     for (const peer of recipients) {
-      const reveals = round.reveals.filter((reveal) => reveal.receivers.includes(peer)).map((reveal) => own.reveals.get(reveal));
+      const reveals = round.reveals
+        .filter((reveal) => reveal.receivers.includes(peer))
+        .map((reveal) => own.reveals.get(reveal));
       const openings = planned.program.parties.includes(peer) ? own.openings : new Uint8Array(0);
       const payload = reveals.length === 0 ? openings : join([openings, ...reveals.map((r) => r ?? new Uint8Array(0))]);
       if (payload.length === 0) continue;
       if (payload === own.openings) own.digest ??= crypto.sha256(payload);
-      guard.record(key.execution, roundKey(key.round, recipients.indexOf(peer), reveals.length > 0), own.digest !== undefined && payload === own.openings ? own.digest : crypto.sha256(payload));
+      guard.record(
+        key.execution,
+        roundKey(key.round, recipients.indexOf(peer), reveals.length > 0),
+        own.digest !== undefined && payload === own.openings ? own.digest : crypto.sha256(payload),
+      );
       await profiler.waiting('send', peer, () => transport.send(peer, key, payload, signal));
     }
     return own;
@@ -177,7 +208,9 @@ export class PartyExecutor {
       }
     });
     const mine = round.reveals.filter((reveal) => reveal.receivers.includes(this.#self));
-    const sums = new Map(mine.map((reveal) => [reveal, unpackWords(own.reveals.get(reveal) ?? new Uint8Array(0), reveal.width)]));
+    const sums = new Map(
+      mine.map((reveal) => [reveal, unpackWords(own.reveals.get(reveal) ?? new Uint8Array(0), reveal.width)]),
+    );
     for (const [peerIndex, peer] of planned.program.parties.entries()) {
       if (peerIndex === index) continue;
       const theirs = round.openings.filter((opening) => opening.sender === undefined || opening.sender === peerIndex);
@@ -193,13 +226,20 @@ export class PartyExecutor {
           from += opening.bytes;
         }
         for (const reveal of mine) {
-          addRevealShares(sums.get(reveal) ?? new BigUint64Array(0), payload.subarray(from, from + reveal.bytes), reveal.width);
+          addRevealShares(
+            sums.get(reveal) ?? new BigUint64Array(0),
+            payload.subarray(from, from + reveal.bytes),
+            reveal.width,
+          );
           from += reveal.bytes;
         }
       });
     }
     for (const [reveal, words] of sums) {
-      revealed.set(reveal.name, words.map((word) => BigInt.asUintN(64, BigInt.asIntN(reveal.width, word))));
+      revealed.set(
+        reveal.name,
+        words.map((word) => BigInt.asUintN(64, BigInt.asIntN(reveal.width, word))),
+      );
     }
   }
 

@@ -44,7 +44,8 @@ export class MemoryGuard implements MaskGuard {
   record(execution: number, round: number, digest: Uint8Array): void {
     const key = `${execution}:${round}`;
     const text = digest.join(',');
-    if ((this.#digests.get(key) ?? text) !== text) throw new InternalError('mask-reused', `Round ${round} of execution ${execution} changed.`);
+    if ((this.#digests.get(key) ?? text) !== text)
+      throw new InternalError('mask-reused', `Round ${round} of execution ${execution} changed.`);
     this.#digests.set(key, text);
   }
   finish(execution: number): void {
@@ -103,7 +104,9 @@ export class Simulation {
           crypto,
           streams: required(streams[index]),
           zeroKeys: new Map(
-            names.filter((peer) => peer !== name).map((peer) => [peer, required(pairKeys.get(`${name}|${peer}`) ?? pairKeys.get(`${peer}|${name}`))]),
+            names
+              .filter((peer) => peer !== name)
+              .map((peer) => [peer, required(pairKeys.get(`${name}|${peer}`) ?? pairKeys.get(`${peer}|${name}`))]),
           ),
           records: {
             take: (execution) => {
@@ -129,7 +132,10 @@ export class Simulation {
     dealt.forEach((record, index) => this.#records[index]?.set(execution, record));
     return await Promise.all(
       this.parties.map((party, index) =>
-        party.execute(program, execution, { inputs: feeds.inputs?.get(this.plan.parties[index] ?? '') ?? new Map<string, BigUint64Array>(), known }),
+        party.execute(program, execution, {
+          inputs: feeds.inputs?.get(this.plan.parties[index] ?? '') ?? new Map<string, BigUint64Array>(),
+          known,
+        }),
       ),
     );
   }

@@ -14,9 +14,7 @@ import type { Shape } from './shape.ts';
 
 /** Who knows a tensor: everybody (`public`), one party (`private`), nobody alone (`secret`). */
 export type Visibility =
-  | { readonly kind: 'public' }
-  | { readonly kind: 'private'; readonly owner: string }
-  | { readonly kind: 'secret' };
+  { readonly kind: 'public' } | { readonly kind: 'private'; readonly owner: string } | { readonly kind: 'secret' };
 
 export const PUBLIC: Visibility = { kind: 'public' };
 export const SECRET: Visibility = { kind: 'secret' };
@@ -154,12 +152,13 @@ export class Graph {
   }
 
   /**
-   * The bound to work with where a value is opened: the proved one, or the job's assumption where that is smaller; the latter
-   * is listed. A table's bound is its largest entry: it is reached, so never assumed away.
+   * The bound to work with where a value is opened: the proved one and `slack` bits, or the job's assumption where that is
+   * smaller; the latter is listed. A table's bound is its largest entry: it is reached, so never assumed away.
    */
-  workingBound(node: NodeInfo): number {
-    if (node.bound <= this.options.assumedBound || node.operation.op === 'lookUp') return node.bound;
-    this.assume(node, this.options.assumedBound);
+  workingBound(node: NodeInfo, slack = 0): number {
+    const proved = node.bound + slack;
+    if (proved <= this.options.assumedBound || node.operation.op === 'lookUp') return proved;
+    this.assume(node, this.options.assumedBound - slack);
     return this.options.assumedBound;
   }
 

@@ -10,7 +10,8 @@ export function sizeOf(shape: Shape): number {
 /** Row-major strides in elements. */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length).fill(1);
-  for (let axis = shape.length - 2; axis >= 0; axis--) strides[axis] = (strides[axis + 1] ?? 1) * (shape[axis + 1] ?? 1);
+  for (let axis = shape.length - 2; axis >= 0; axis--)
+    strides[axis] = (strides[axis + 1] ?? 1) * (shape[axis + 1] ?? 1);
   return strides;
 }
 
@@ -35,7 +36,8 @@ export function broadcastShapes(operation: string, a: Shape, b: Shape): number[]
   return Array.from({ length: rank }, (_, axis) => {
     const sizeA = a[axis - rank + a.length] ?? 1;
     const sizeB = b[axis - rank + b.length] ?? 1;
-    if (sizeA !== sizeB && sizeA !== 1 && sizeB !== 1) throw new ShapeError(operation, [a, b], 'sizes differ and none is 1');
+    if (sizeA !== sizeB && sizeA !== 1 && sizeB !== 1)
+      throw new ShapeError(operation, [a, b], 'sizes differ and none is 1');
     return sizeA === 1 ? sizeB : sizeA;
   });
 }

@@ -137,9 +137,13 @@ export class Tensor {
       return derive(raised, raised.node.operation, raised.node.inputs, { scale });
     }
     const shift = this.scale - scale;
-    if (this.isPublic) throw new InputError('public-rescale', 'A public value is encoded at the scale it is needed at.');
+    if (this.isPublic)
+      throw new InputError('public-rescale', 'A public value is encoded at the scale it is needed at.');
     const bound = this.graph.workingBound(this.node) - shift;
-    return record(this.graph, { op: 'rescale', shift }, [this], this.shape, { scale, bound: Math.max(bound, 0) + 0.01 });
+    return record(this.graph, { op: 'rescale', shift }, [this], this.shape, {
+      scale,
+      bound: Math.max(bound, 0) + 0.01,
+    });
   }
 
   // ---- shape ----
@@ -149,7 +153,10 @@ export class Tensor {
     return sameShape(shape, this.shape) ? this : record(this.graph, { op: 'reshape' }, [this], shape, this.#like());
   }
   transpose(permutation: readonly number[] = this.shape.map((_, axis) => this.shape.length - 1 - axis)): Tensor {
-    if ([...permutation].sort((a, b) => a - b).some((axis, i) => axis !== i) || permutation.length !== this.shape.length) {
+    if (
+      [...permutation].sort((a, b) => a - b).some((axis, i) => axis !== i) ||
+      permutation.length !== this.shape.length
+    ) {
       throw new ShapeError('transpose', [this.shape], `[${permutation.join(', ')}] is no permutation of the axes`);
     }
     const shape = permutation.map((axis) => this.shape[axis] ?? 0);
@@ -167,7 +174,10 @@ export class Tensor {
   }
   /** The tensor inside zeros of the given shape, starting at `begin`. */
   embed(begin: readonly number[], shape: Shape): Tensor {
-    if (shape.length !== this.shape.length || this.shape.some((n, axis) => (begin[axis] ?? 0) + n > (shape[axis] ?? 0))) {
+    if (
+      shape.length !== this.shape.length ||
+      this.shape.some((n, axis) => (begin[axis] ?? 0) + n > (shape[axis] ?? 0))
+    ) {
       throw new ShapeError('embed', [this.shape, shape], 'the tensor does not fit inside');
     }
     return record(this.graph, { op: 'embed', begin }, [this], shape, this.#like());
@@ -312,7 +322,12 @@ export function stateInput(
 }
 
 /** Public numbers, encoded at the given scale. */
-export function constant(graph: Graph, values: ArrayLike<number>, shape: Shape, scale = graph.options.fractionBits): Tensor {
+export function constant(
+  graph: Graph,
+  values: ArrayLike<number>,
+  shape: Shape,
+  scale = graph.options.fractionBits,
+): Tensor {
   const words = Array.from({ length: values.length }, (_, i) => toFixed(values[i] ?? 0, scale));
   const largest = words.reduce((max, word) => (word < 0n ? (-word > max ? -word : max) : word > max ? word : max), 0n);
   return new Tensor(
@@ -343,7 +358,15 @@ export function indexInput(graph: Graph, name: string, length: number): Tensor {
 function known(graph: Graph, name: string, shape: Shape, scale: number, bound: number): Tensor {
   return new Tensor(
     graph,
-    graph.add({ operation: { op: 'known', name }, inputs: [], shape, type: 'number', scale, bound, visibility: PUBLIC }),
+    graph.add({
+      operation: { op: 'known', name },
+      inputs: [],
+      shape,
+      type: 'number',
+      scale,
+      bound,
+      visibility: PUBLIC,
+    }),
   );
 }
 
@@ -358,7 +381,9 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
     }
     if (other.scale !== first.scale) throw new ShapeError('concat', [first.shape, other.shape], 'scales differ');
   }
-  const shape = first.shape.map((n, i) => (i === normal ? tensors.reduce((sum, t) => sum + (t.shape[normal] ?? 0), 0) : n));
+  const shape = first.shape.map((n, i) =>
+    i === normal ? tensors.reduce((sum, t) => sum + (t.shape[normal] ?? 0), 0) : n,
+  );
   return record(first.graph, { op: 'concat', axis: normal }, tensors, shape, {
     scale: first.scale,
     bound: Math.max(...tensors.map((t) => t.node.bound)),
