@@ -110,6 +110,20 @@ export function parseInteger(
   return value;
 }
 
+/** The number written in `text`, with a point and an exponent if need be. */
+export function parseNumber(
+  label: string,
+  text: string,
+  range: { readonly min: number; readonly max: number },
+): number {
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/iu.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= range.min && value <= range.max)) {
+    const wanted = `a number from ${range.min} to ${range.max}`;
+    throw new InputError('bad-number', `${label} must be ${wanted}, not ${JSON.stringify(text)}.`);
+  }
+  return value;
+}
+
 /** `text` if it is one of `choices`. */
 export function parseChoice<const Choice extends string>(
   label: string,

@@ -5,4 +5,5 @@ export type CommandRegistry = Readonly<Record<string, () => Promise<Command>>>;
 
 export const commands: CommandRegistry = {
   doctor: async () => (await import('./doctor.ts')).doctor,
+  plan: async () => (await import('./plan.ts')).plan,
 };

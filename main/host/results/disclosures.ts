@@ -12,24 +12,22 @@ export interface Disclosure {
   readonly learns: readonly string[];
 }
 
-/** Everybody that the job names: compute parties in order, the dealer, receivers that are neither. */
+/** Compute parties in order, then the dealer. */
 export function disclosures(job: Job): Disclosure[] {
-  const compute = partyOrder(job);
-  const outside = [...new Set(Object.values(job.reveal).flat())].filter(
-    (name) => !compute.includes(name) && name !== job.dealer,
-  );
   return [
-    ...compute.map((party) => ({ party, role: roleOf(job, party), learns: [...revealed(job, party), ...shared(job)] })),
+    ...partyOrder(job).map((party) => ({
+      party,
+      role: roleOf(job, party),
+      learns: [...revealed(job, party), ...shared(job)],
+    })),
     {
       party: job.dealer,
       role: 'dealer',
       learns: [
-        ...revealed(job, job.dealer),
         'shapes, roles, the plan and the number of executions; no data, no share, no opening',
         'together with any one compute party: everything',
       ],
     },
-    ...outside.map((party) => ({ party, role: 'receives results', learns: revealed(job, party) })),
   ];
 }
 

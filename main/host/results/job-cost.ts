@@ -53,6 +53,11 @@ export interface JobCost {
   readonly layers: readonly LayerTotal[];
 }
 
+/** For people: inputs and reveals outside of any layer have no name of their own. */
+export function layerName(layer: string): string {
+  return layer === '' ? '(no layer)' : layer;
+}
+
 /** Exact costs of a job from its plan and the executions in it. */
 export function jobCost(plan: Plan, executions: Iterable<CostedExecution>): JobCost {
   const counts = new Map<string, { kind: string; count: number }>();

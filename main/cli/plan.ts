@@ -1,0 +1,201 @@
+/** `tacit plan JOB`: what a job costs and who learns what, before anybody runs it. */
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { wasmKernels } from '../../engine/kernels/wasm/wasm.ts';
+import { compileJob } from '../host/jobs/compile.ts';
+import type { CompiledJob } from '../host/jobs/compile.ts';
+import { openJobFile } from '../host/jobs/open-job.ts';
+import { distinctAssumptions } from '../host/results/assumptions.ts';
+import { disclosures } from '../host/results/disclosures.ts';
+import { jobCost, layerName } from '../host/results/job-cost.ts';
+import type { JobCost } from '../host/results/job-cost.ts';
+import { LOOPBACK, predictTime, rehearse } from '../host/results/rehearsal.ts';
+import type { PredictedTime } from '../host/results/rehearsal.ts';
+import { parseNumber } from './arguments.ts';
+import { defineCommand } from './command.ts';
+import { bytesText, countText, durationText } from './output.ts';
+import type { Column, Output } from './output.ts';
+
+const left = (heading: string): Column => ({ heading, align: 'left' });
+const right = (heading: string): Column => ({ heading, align: 'right' });
+
+export const plan = defineCommand({
+  name: 'plan',
+  summary: 'Show what a job costs and what each party learns, before it runs.',
+  usage:
+    'Bytes and rounds are exact. Times are measured by rehearsing the job on zeros on this machine, one party alone, with ' +
+    'latency and bandwidth added as given; every party and the dealer are taken to have a machine of their own like this one.',
+  arguments: [{ name: 'JOB', description: 'the job file, YAML or JSON' }],
+  options: {
+    'latency-ms': {
+      type: 'string',
+      value: 'MS',
+      default: String(LOOPBACK.latencyMs),
+      description: 'One-way delay between two parties.',
+    },
+    bandwidth: {
+      type: 'string',
+      value: 'MB/S',
+      default: String(LOOPBACK.bytesPerSecond / 1e6),
+      description: 'Bandwidth between two parties, each direction, in megabytes a second.',
+    },
+  },
+  async run({ arguments: [path = ''], options, output, progress, signal }) {
+    const network = {
+      latencyMs: parseNumber('--latency-ms', options['latency-ms'], { min: 0, max: 60_000 }),
+      bytesPerSecond: 1e6 * parseNumber('--bandwidth', options.bandwidth, { min: 0.001, max: 1e6 }),
+    };
+    progress.report({ phase: 'reading the data' });
+    const opened = await openJobFile(resolve(path), signal);
+    progress.report({ phase: 'planning' });
+    const compiled = compileJob(opened.job, opened.schemas);
+    const cost = jobCost(compiled.plan, compiled.script());
+    const threads = availableParallelism();
+    const rehearsed = await rehearse(
+      compiled.plan,
+      () => wasmKernels({ threads }),
+      signal,
+      (program) => progress.report({ phase: `rehearsing ${program}` }),
+    );
+    const time = predictTime(cost, rehearsed, network);
+    progress.clear();
+    const memory = memoryBytes(compiled);
+    print(output, compiled, cost, time, memory);
+    return {
+      json: {
+        job: compiled.job.name,
+        digest: compiled.plan.digest,
+        parties: cost.parties.map((id, i) => ({
+          id,
+          predictedBytes: cost.training.bytesSent[i],
+          predictedBytesReceived: cost.training.bytesReceived[i],
+          predictedBytesOpened: cost.training.bytesOpened[i],
+          predictedRounds: cost.training.rounds,
+          multiplyAdds: cost.training.multiplyAdds[i],
+          dealerBytes: (cost.training.dealerBytes[i] ?? 0) + (cost.evaluation.dealerBytes[i] ?? 0),
+          evalBytes: cost.evaluation.bytesSent[i],
+          evalRounds: cost.evaluation.rounds,
+          memoryBytes: memory.parties[i],
+        })),
+        dealer: { id: compiled.job.dealer, memoryBytes: memory.dealer },
+        programs: cost.programs,
+        layers: cost.layers.map((layer) => ({ ...layer, ms: time.layerMs.get(`${layer.layer}\n${layer.phase}`) ?? 0 })),
+        network,
+        machine: { cores: threads, node: process.versions.node },
+        seconds: {
+          offline: time.offlineSeconds,
+          online: time.onlineSeconds,
+          local: time.localSeconds,
+          transfer: time.transferSeconds,
+          latency: time.latencySeconds,
+        },
+        assumptions: distinctAssumptions(compiled.assumptions),
+        learned: disclosures(compiled.job),
+      },
+    };
+  },
+});
+
+/** Peak of the memory that values take; the program itself comes on top. */
+function memoryBytes({ plan: { parties, programs } }: CompiledJob): { parties: number[]; dealer: number } {
+  const all = [...programs.values()];
+  return {
+    parties: parties.map((_, i) => Math.max(...all.map((program) => program.parties[i]?.memoryBytes ?? 0))),
+    dealer: Math.max(...all.map((program) => program.dealer.memoryBytes)),
+  };
+}
+
+function print(
+  output: Output,
+  compiled: CompiledJob,
+  cost: JobCost,
+  time: PredictedTime,
+  memory: ReturnType<typeof memoryBytes>,
+): void {
+  const { job, layout, plan: joint } = compiled;
+  const assumptions = distinctAssumptions(compiled.assumptions);
+  output.line(
+    `${job.name}: ${job.task}, ${countText(layout.train.length)} training and ${countText(layout.test.length)} test rows, ` +
+      `${cost.parties.length} compute parties, dealer ${job.dealer}`,
+  );
+  output.line(`plan ${joint.digest}`);
+  output.line();
+  output.table(
+    [
+      left('layer'),
+      left('phase'),
+      right('sent'),
+      right('opened'),
+      right('rounds'),
+      right('multiply-adds'),
+      right('from dealer'),
+      right('compute'),
+    ],
+    cost.layers.map((layer) => [
+      layerName(layer.layer),
+      layer.phase,
+      bytesText(layer.bytesSent),
+      bytesText(layer.bytesOpened),
+      countText(layer.rounds),
+      countText(layer.multiplyAdds),
+      bytesText(layer.dealerBytes),
+      durationText((time.layerMs.get(`${layer.layer}\n${layer.phase}`) ?? 0) / 1000),
+    ]),
+  );
+  output.line('Layers share rounds, so theirs add up to more than the job has.');
+  output.line();
+  output.table(
+    [left('program'), right('executions'), right('rounds'), right('sent by each party'), right('from dealer, in all')],
+    cost.programs.map((program) => [
+      program.program,
+      countText(program.executions),
+      countText(program.rounds),
+      bytesText(Math.max(...program.bytesSent)),
+      bytesText(program.dealerBytes.reduce((sum, bytes) => sum + bytes, 0)),
+    ]),
+  );
+  output.line();
+  output.table(
+    [
+      left('party'),
+      right('sends'),
+      right('receives'),
+      right('rounds'),
+      right('from dealer'),
+      right('evaluation'),
+      right('memory'),
+    ],
+    [
+      ...cost.parties.map((party, i) => [
+        party,
+        bytesText(cost.training.bytesSent[i] ?? 0),
+        bytesText(cost.training.bytesReceived[i] ?? 0),
+        countText(cost.training.rounds),
+        bytesText((cost.training.dealerBytes[i] ?? 0) + (cost.evaluation.dealerBytes[i] ?? 0)),
+        `${bytesText(cost.evaluation.bytesSent[i] ?? 0)}, ${countText(cost.evaluation.rounds)} rounds`,
+        bytesText(memory.parties[i] ?? 0),
+      ]),
+      [`${job.dealer} (dealer)`, '', '', '', '', '', bytesText(memory.dealer)],
+    ],
+  );
+  output.line();
+  output.line(
+    `About ${durationText(time.onlineSeconds)} online: own work ${durationText(time.localSeconds)}, ` +
+      `transfer ${durationText(time.transferSeconds)}, latency ${durationText(time.latencySeconds)}. ` +
+      `The dealer works ${durationText(time.offlineSeconds)}, meanwhile or beforehand.`,
+  );
+  output.line();
+  for (const { party, role, learns } of disclosures(job)) {
+    output.line(`${party} (${role}) learns`);
+    for (const fact of learns) output.line(`  - ${fact}`);
+  }
+  output.line();
+  output.line(
+    assumptions.length === 0 ? 'No bound is assumed: all are proved.' : 'Bounds that are assumed, not proved:',
+  );
+  for (const { layer, operation, proved, assumed } of assumptions) {
+    output.line(
+      `  - ${layer}, ${operation}: below 2^${Math.ceil(assumed)} ring units (proved: 2^${Math.ceil(proved)})`,
+    );
+  }
+}
