@@ -166,7 +166,8 @@ class MemoryTransport implements Transport {
       signal?.throwIfAborted();
       this.#refuseWhenClosed(peer);
     }
-    const copy = payload.slice();
+    // Not slice(), which is only a view where the payload is a Buffer.
+    const copy = new Uint8Array(payload);
     const outcome = direction.keys.record(key, checkOf(copy));
     if (outcome === 'reused') throw messageKeyReused(peer, key);
     if (outcome === 'new') direction.carry(key, copy);

@@ -52,8 +52,6 @@ export interface LinkSettings {
   readonly identity: Identity;
   readonly software: string;
   readonly fingerprint: string;
-  readonly name: string;
-  readonly addresses: readonly string[];
   readonly traffic: LinkTraffic;
   readonly onStatus: (link: Link) => void;
 }
@@ -63,6 +61,8 @@ const LONGEST_WAIT_MS = 5_000;
 
 export class Link {
   readonly #settings: LinkSettings;
+  #name: string;
+  #addresses: readonly string[];
   readonly #users = new Set<LinkUser>();
   readonly #closing = new AbortController();
   #connection: Connection | undefined;
@@ -74,9 +74,11 @@ export class Link {
   #lastSeenMs: number | undefined;
   #failedTries = 0;
 
-  constructor(settings: LinkSettings) {
+  constructor(settings: LinkSettings, name: string, addresses: readonly string[]) {
     this.#settings = settings;
-    this.#state = settings.addresses.length > 0 ? 'connecting' : 'awaited';
+    this.#name = name;
+    this.#addresses = addresses;
+    this.#state = addresses.length > 0 ? 'connecting' : 'awaited';
   }
 
   get fingerprint(): string {
@@ -84,7 +86,7 @@ export class Link {
   }
 
   get name(): string {
-    return this.#settings.name;
+    return this.#name;
   }
 
   get connection(): Connection | undefined {
@@ -109,9 +111,18 @@ export class Link {
     };
   }
 
+  /** Takes effect with the next attempt, which is now where there is no connection. */
+  update(name: string, addresses: readonly string[]): void {
+    this.#name = name;
+    this.#addresses = addresses;
+    if (this.#connection !== undefined) return;
+    if (this.#dial === undefined) this.start();
+    else this.#dial.abort();
+  }
+
   /** Begins to dial, where an address is known. */
   start(): void {
-    if (this.#settings.addresses.length > 0) void this.#dialAgainAndAgain();
+    if (this.#addresses.length > 0) void this.#dialAgainAndAgain();
   }
 
   attach(user: LinkUser): void {
@@ -232,10 +243,15 @@ export class Link {
   }
 
   async #dialOnce(signal: AbortSignal): Promise<Connection | undefined> {
-    const { identity, software, fingerprint, name, addresses } = this.#settings;
-    for (const text of addresses) {
+    const { identity, software, fingerprint } = this.#settings;
+    for (const text of this.#addresses) {
       try {
-        return await dialLink({ name, address: parseAddress(text), fingerprint }, identity, software, signal);
+        return await dialLink(
+          { name: this.#name, address: parseAddress(text), fingerprint },
+          identity,
+          software,
+          signal,
+        );
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof LinkError)) throw error;

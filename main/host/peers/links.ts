@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { InputError } from '../../../shared/errors.ts';
+import { parseAddress } from '../../../shared/address.ts';
 import type { Address } from '../../../shared/address.ts';
 import type { Control, FrameHeader, SessionHello } from '../../../shared/wire.ts';
 import type { Connection } from './connection.ts';
@@ -35,6 +36,8 @@ export interface SessionPort {
   onHello(hello: SessionHello): void;
   onAbsent(): void;
   onEnd(code: string): void;
+  /** This host ends all its links. */
+  onHostClosed(): void;
 }
 
 /** Ended sessions that are remembered per link, to answer whoever still speaks of them. */
@@ -114,11 +117,11 @@ export class Links implements LinkTraffic {
     return () => this.#watchers.delete(watcher);
   }
 
-  /** Pins a key that people confirmed, and links to it. Also renames or re-addresses a pinned peer. */
+  /** Pins a key that people confirmed, and links to it. Also renames or re-addresses a pinned peer; InputError `address-invalid`. */
   pin(peer: Pick<PinnedPeer, 'fingerprint' | 'name' | 'addresses'>): void {
+    for (const address of peer.addresses) parseAddress(address);
     this.#options.book.pin(peer);
-    const board = this.#boards.get(peer.fingerprint);
-    if (board !== undefined && board.open.size === 0) this.#drop(board);
+    this.#boards.get(peer.fingerprint)?.link.update(peer.name, peer.addresses);
     this.#keepUp({ ...peer, revokedAtMs: undefined });
   }
 
@@ -190,10 +193,13 @@ export class Links implements LinkTraffic {
     }
   }
 
-  /** Ends all links at once; sessions are closed before, by whoever opened them. */
+  /** Ends all links at once, and with them the sessions that nobody has closed before. */
   async close(): Promise<void> {
     this.inviter.close();
-    for (const board of [...this.#boards.values()]) this.#drop(board);
+    for (const board of [...this.#boards.values()]) {
+      for (const port of [...board.open.values()]) port.onHostClosed();
+      this.#drop(board);
+    }
     await this.#listener?.close();
   }
 
@@ -201,15 +207,8 @@ export class Links implements LinkTraffic {
     const { identity, software } = this.#options;
     const { fingerprint, name, addresses } = peer;
     if (this.#boards.has(fingerprint) || this.#refusal(fingerprint) !== undefined) return;
-    const link = new Link({
-      identity,
-      software,
-      fingerprint,
-      name,
-      addresses,
-      traffic: this,
-      onStatus: () => this.#onStatus(link),
-    });
+    const onStatus = () => this.#onStatus(link);
+    const link = new Link({ identity, software, fingerprint, traffic: this, onStatus }, name, addresses);
     this.#boards.set(fingerprint, { link, open: new Map(), ended: new Map() });
     link.start();
   }

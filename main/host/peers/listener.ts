@@ -23,6 +23,8 @@ import { HELLO_EVENT, packetParser } from './packets.ts';
 import { INVITATION_PATH, LINK_PATH, MAX_INVITATION_MESSAGE_BYTES, MAX_LINK_MESSAGE_BYTES } from './paths.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Strangers' included; an organisation has a few peers. */
+const MAX_CONNECTIONS = 512;
 /** engine.io's own heartbeat would wait behind bulk data on a slow line; connections watch themselves. */
 const NO_HEARTBEAT_MS = 1_000_000_000;
 
@@ -61,6 +63,7 @@ export async function listen(
     headersTimeout: HANDSHAKE_TIMEOUT_MS,
     requestTimeout: HANDSHAKE_TIMEOUT_MS,
   });
+  https.maxConnections = MAX_CONNECTIONS;
   https.on('request', (request, response) => {
     if (!request.url?.startsWith('/tacit/')) response.writeHead(404).end();
   });

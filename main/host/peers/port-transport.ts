@@ -6,7 +6,7 @@
  * are transferred. Waking the other thread is what takes time, so what is asked in one turn crosses as one message.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { checkMessageKey, messageKeyId, messageLengthError } from '../../../engine/runtime/message-key.ts';
+import { checkMessageKey } from '../../../engine/runtime/message-key.ts';
 import type { MessageKey, Transport, TransportCounters } from '../../../engine/runtime/transport.ts';
 import { InputError, InternalError, MachineError, PeerError, TacitError } from '../../../shared/errors.ts';
 import type { ErrorKind } from '../../../shared/errors.ts';
@@ -76,7 +76,7 @@ export function serveTransport(transport: Transport, port: MessagePort): void {
     const { payload } = reply;
     if (payload === undefined) return outbox.post(reply);
     const whole = payload.byteLength === payload.buffer.byteLength && payload.buffer instanceof ArrayBuffer;
-    const own = whole ? (payload as Uint8Array<ArrayBuffer>) : payload.slice();
+    const own = whole ? (payload as Uint8Array<ArrayBuffer>) : new Uint8Array(payload);
     outbox.post({ ...reply, payload: own }, [own.buffer]);
   };
 
@@ -118,11 +118,9 @@ export function portTransport(port: MessagePort, self: string, peers: readonly s
 
 interface Call {
   readonly peer: string | undefined;
-  /** Under which a payload that comes after the call was aborted is kept for the next receiver. */
-  readonly stashId: string | undefined;
+  readonly signal: AbortSignal | undefined;
   readonly resolve: (payload: Uint8Array | undefined) => void;
   readonly reject: (error: unknown) => void;
-  aborted: boolean;
 }
 
 class PortTransport implements Transport {
@@ -131,7 +129,6 @@ class PortTransport implements Transport {
   readonly #outbox: Outbox<Request>;
   readonly #calls = new Map<number, Call>();
   readonly #counters: Map<string, Readonly<TransportCounters>>;
-  readonly #stash = new Map<string, Uint8Array>();
   #nextCall = 0;
   #closing: Promise<void> | undefined;
   #detached = false;
@@ -153,21 +150,14 @@ class PortTransport implements Transport {
     checkMessageKey(key);
     this.#checkPeer(peer);
     // Also takes the bytes out of shared memory, which can be neither transferred nor left to change.
-    const own = payload.slice();
-    await this.#ask((call) => ({ kind: 'send', call, peer, key, payload: own }), peer, undefined, signal, [own.buffer]);
+    const own = new Uint8Array(payload);
+    await this.#ask((call) => ({ kind: 'send', call, peer, key, payload: own }), peer, signal, [own.buffer]);
   }
 
   async receive(peer: string, key: MessageKey, length: number | undefined, signal?: AbortSignal): Promise<Uint8Array> {
     signal?.throwIfAborted();
     this.#checkPeer(peer);
-    const stashId = `${messageKeyId(key)} ${peer}`;
-    const stashed = this.#stash.get(stashId);
-    if (stashed !== undefined) {
-      this.#stash.delete(stashId);
-      if (length === undefined || length === stashed.byteLength) return stashed;
-      throw messageLengthError(peer, key, length, stashed.byteLength);
-    }
-    const payload = await this.#ask((call) => ({ kind: 'receive', call, peer, key, length }), peer, stashId, signal);
+    const payload = await this.#ask((call) => ({ kind: 'receive', call, peer, key, length }), peer, signal);
     return payload!;
   }
 
@@ -177,36 +167,31 @@ class PortTransport implements Transport {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#ask((call) => ({ kind: 'close', call }), undefined, undefined, undefined).then(() => {});
+    this.#closing ??= this.#ask((call) => ({ kind: 'close', call }), undefined, undefined).then(() => {});
     return this.#closing;
   }
 
+  /** An abort ends the call when the host has answered it, so that a message which came first is handed over, not lost. */
   #ask(
     request: (call: number) => Request,
     peer: string | undefined,
-    stashId: string | undefined,
     signal: AbortSignal | undefined,
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<Uint8Array | undefined> {
     if (this.#detached) return Promise.reject(detached());
-    const number = this.#nextCall;
+    const call = this.#nextCall;
     this.#nextCall += 1;
     return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        call.aborted = true;
-        this.#outbox.post({ kind: 'cancel', call: number });
-        reject(signal!.reason as unknown);
-      };
+      const onAbort = () => this.#outbox.post({ kind: 'cancel', call });
       const settle =
         <Value>(then: (value: Value) => void) =>
         (value: Value) => {
           signal?.removeEventListener('abort', onAbort);
           then(value);
         };
-      const call: Call = { peer, stashId, resolve: settle(resolve), reject: settle(reject), aborted: false };
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#calls.set(number, call);
-      this.#outbox.post(request(number), transfer);
+      this.#calls.set(call, { peer, signal, resolve: settle(resolve), reject: settle(reject) });
+      this.#outbox.post(request(call), transfer);
     });
   }
 
@@ -215,12 +200,9 @@ class PortTransport implements Transport {
     if (call === undefined) return;
     this.#calls.delete(number);
     if (counters !== undefined && call.peer !== undefined) this.#counters.set(call.peer, counters);
-    if (call.aborted) {
-      if (payload !== undefined && call.stashId !== undefined) this.#stash.set(call.stashId, payload);
-      return;
-    }
-    if (error !== undefined) call.reject(fromPlain(error));
-    else call.resolve(payload);
+    if (error === undefined) call.resolve(payload);
+    else if (error.kind === undefined && call.signal?.aborted === true) call.reject(call.signal.reason);
+    else call.reject(fromPlain(error));
   }
 
   #onClose(): void {

@@ -16,7 +16,7 @@ import type { Link, LinkStatus, LinkUser } from './link.ts';
 import { sessionTag } from './links.ts';
 import type { Links, SessionPort } from './links.ts';
 import { OutgoingLane } from './outgoing-lane.ts';
-import { helloMismatch } from './session-terms.ts';
+import { AttemptOverError, ROLLBACK_CODES, helloMismatch } from './session-terms.ts';
 import type { SessionTerms } from './session-terms.ts';
 
 /** What a session waits for at one peer. */
@@ -200,11 +200,15 @@ export class SessionPeer implements SessionPort, LinkUser {
     const { terms, party, role, onChange } = this.#settings;
     const mismatch = helloMismatch(terms, { party, role }, hello);
     if (mismatch !== undefined) return this.#settings.onFailure(mismatch, mismatch.code);
+    // The peer is behind: it learns so from our answer, and follows.
+    if (hello.attempt < this.attempt) return hello.answer ? undefined : this.#greet(true);
+    if (hello.attempt > this.attempt) {
+      return this.#endAttempt(hello.attempt, `${party} is at attempt ${hello.attempt}, this party at ${this.attempt}.`);
+    }
     if (this.#peerInstance !== undefined && this.#peerInstance !== hello.instance) {
-      return this.#fail(
-        'peer-restarted',
+      return this.#endAttempt(
+        this.attempt + 1,
         `${party} lost its state of attempt ${this.attempt} and opened it anew.`,
-        'Continue as a new attempt from the last checkpoint.',
       );
     }
     this.#peerInstance = hello.instance;
@@ -226,20 +230,22 @@ export class SessionPeer implements SessionPort, LinkUser {
   onAbsent(): void {
     if (this.#everGreeted) {
       const { party } = this.#settings;
-      this.#fail(
-        'peer-restarted',
-        `${party} no longer has session ${this.session}, attempt ${this.attempt}.`,
-        'Continue as a new attempt from the last checkpoint.',
-      );
+      this.#endAttempt(this.attempt + 1, `${party} no longer has session ${this.session}, attempt ${this.attempt}.`);
     }
   }
 
   onEnd(code: string): void {
     const { party } = this.#settings;
     if (this.#drained !== undefined) return this.#drained();
-    if (code === 'closed')
+    if (ROLLBACK_CODES.includes(code)) this.#endAttempt(this.attempt + 1, `${party} has left attempt ${this.attempt}.`);
+    else if (code === 'closed')
       this.#fail('peer-closed', `${party} has closed the session.`, `Ask ${party} why, then start the job again.`);
     else this.#fail('peer-aborted', `${party} ended the session: ${code}.`, `Ask ${party} to look into its log.`);
+  }
+
+  onHostClosed(): void {
+    const { party, onFailure } = this.#settings;
+    onFailure(new PeerError('host-closed', party, `This host has closed its link to ${party}.`), 'host-closed');
   }
 
   onFrame(header: FrameHeader, frame: Uint8Array): void {
@@ -308,6 +314,11 @@ export class SessionPeer implements SessionPort, LinkUser {
       }),
     );
     this.#drained?.();
+  }
+
+  /** This attempt is over at a peer; a later one may go on. */
+  #endAttempt(next: number, message: string): void {
+    this.#settings.onFailure(new AttemptOverError(this.#settings.party, next, message), ROLLBACK_CODES[0]!);
   }
 
   #fail(code: string, message: string, hint: string): void {

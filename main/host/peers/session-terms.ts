@@ -15,7 +15,22 @@ export interface SessionTerms {
   readonly role: string;
 }
 
-/** The first difference between this party's terms and a peer's hello, as an error that names the peer; or undefined. */
+/** A peer has left this attempt for a later one; a party that sees this goes on with attempt `attempt` or a later one. */
+export class AttemptOverError extends PeerError {
+  readonly attempt: number;
+  constructor(party: string, attempt: number, message: string) {
+    super('attempt-over', party, message, { hint: 'Continue as a new attempt from the last checkpoint.' });
+    this.attempt = attempt;
+  }
+}
+
+/** Codes with which a party leaves an attempt in order to begin a later one. */
+export const ROLLBACK_CODES: readonly string[] = ['attempt-over'];
+
+/**
+ * The first difference between this party's terms and a peer's hello, as an error that names the peer; or undefined.
+ * Attempts are compared by whoever calls: the one behind follows.
+ */
 export function helloMismatch(
   terms: SessionTerms,
   expected: { readonly party: string; readonly role: string },
@@ -43,15 +58,6 @@ export function helloMismatch(
       short(hello.jobDigest),
       short(terms.jobDigest),
       'Vote on one version of the job, then start again.',
-    );
-  }
-  if (hello.attempt !== terms.attempt) {
-    return differ(
-      'attempt-mismatch',
-      'attempt',
-      String(hello.attempt),
-      String(terms.attempt),
-      'Continue with the higher attempt at all parties.',
     );
   }
   if (hello.planDigest !== terms.planDigest) {

@@ -84,6 +84,14 @@ export function transportCompliance(name: string, makeNetwork: MakeNetwork): voi
       expectSame(payload, bytes(64, 9));
     });
 
+    test('a Buffer may be sent and changed as soon as it was accepted', async () => {
+      const [a, b] = await open(['a', 'b']);
+      const buffer = Buffer.from(bytes(64, 3));
+      await a!.send('b', key(0), buffer);
+      buffer.fill(0);
+      expectSame(await b!.receive('a', key(0), 64), bytes(64, 3));
+    });
+
     test('sends a part of a larger, shared memory', async () => {
       const [a, b] = await open(['a', 'b']);
       const shared = new Uint8Array(new SharedArrayBuffer(4096));

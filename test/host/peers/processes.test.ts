@@ -29,7 +29,7 @@ test('pairs with a second process, exchanges with it, and names it when it is ki
   const { name, fingerprint } = await paired;
   expect(name).toBe('b');
   const b = { name, identity: { fingerprint } } as TestHost;
-  const session = sessionOn(a, [a, b], { patienceMs: 300 });
+  const session = sessionOn(a, [a, b], { patienceMs: 1_500 });
   await session.ready();
   for (let execution = 0; execution < 50; execution += 1) {
     const key = { attempt: 0, execution, round: 0 };

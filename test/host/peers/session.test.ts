@@ -40,7 +40,6 @@ describe('agreement on terms', () => {
   const cases = [
     { code: 'job-mismatch', other: { jobDigest: 'c'.repeat(64) } },
     { code: 'plan-mismatch', other: { planDigest: 'c'.repeat(64) } },
-    { code: 'attempt-mismatch', other: { attempt: 1 } },
   ];
   test.each(cases)('$code ends the session at both, the other named', async ({ code, other }) => {
     const hosts = await linked('a', 'b');
@@ -55,6 +54,14 @@ describe('agreement on terms', () => {
     expect(errors.map((each) => each!.code)).toContain(code);
     for (const each of errors) expect([code, 'peer-aborted']).toContain(each!.code);
     await expect(a.receive('b', key(0), 1)).rejects.toMatchObject({ party: 'b' });
+  });
+
+  test('a party behind by an attempt is told so, and the one ahead waits for it', async () => {
+    const hosts = await linked('a', 'b');
+    const [behind, ahead] = [sessionOn(hosts[0]!, hosts), sessionOn(hosts[1]!, hosts, { attempt: 3 })];
+    await expect(behind.ready()).rejects.toMatchObject({ code: 'attempt-over', party: 'b', attempt: 3 });
+    const again = sessionOn(hosts[0]!, hosts, { attempt: 3 });
+    await Promise.all([again.ready(), ahead.ready()]);
   });
 
   test('another role or name for the same key is refused', async () => {
@@ -169,24 +176,46 @@ describe('lost connections', () => {
     expect(proxies.some(({ cuts }) => cuts > 0)).toBe(true);
   });
 
+  /** Two hosts with sessions, whose only way to each other the test can cut for good. */
+  async function separable(patienceMs: number) {
+    const [a, b] = [await host('a'), await host('b')];
+    const proxy = await cuttingProxy(b.address);
+    open.push(proxy);
+    a.links.pin({ fingerprint: b.identity.fingerprint, name: 'b', addresses: [proxy.address] });
+    b.links.pin({ fingerprint: a.identity.fingerprint, name: 'a', addresses: [] });
+    const sessions = [sessionOn(a, [a, b], { patienceMs }), sessionOn(b, [a, b])] as const;
+    await Promise.all(sessions.map((session) => session.ready()));
+    return { a, b, session: sessions[0], proxy };
+  }
+
   test('a peer that stays away ends the session after the patience, with the step that failed', async () => {
-    const hosts = await linked('a', 'b');
-    const a = sessionOn(hosts[0]!, hosts, { patienceMs: 150 });
-    const b = sessionOn(hosts[1]!, hosts);
-    await Promise.all([a.ready(), b.ready()]);
-    await hosts[1]!.links.close();
-    await expect(a.receive('b', key(0), 1)).rejects.toMatchObject({ code: 'peer-unreachable', party: 'b' });
+    const { session, proxy } = await separable(1_000);
+    await proxy.close();
+    await expect(session.receive('b', key(0), 1)).rejects.toMatchObject({ code: 'peer-unreachable', party: 'b' });
   });
 
   test('a peer that lost its memory of the attempt is told from one that lost its connection', async () => {
+    const { a, b, session, proxy } = await separable(60_000);
+    await proxy.close();
+    await linkState(a, b, ({ state }) => state === 'reconnecting');
+    const again = await host('b', { book: b.book, identity: b.identity });
+    sessionOn(again, [a, again]);
+    a.links.pin({ fingerprint: b.identity.fingerprint, name: 'b', addresses: [again.address] });
+    await expect(session.receive('b', key(0), 1)).rejects.toMatchObject({
+      code: 'attempt-over',
+      party: 'b',
+      attempt: 1,
+    });
+  });
+
+  test('a host that closes its links ends its sessions and says so', async () => {
     const hosts = await linked('a', 'b');
     const [a, b] = [sessionOn(hosts[0]!, hosts), sessionOn(hosts[1]!, hosts)];
     await Promise.all([a.ready(), b.ready()]);
+    const told = expect(a.receive('b', key(0), 1)).rejects.toMatchObject({ code: 'peer-aborted', party: 'b' });
+    const ended = expect(b.receive('a', key(0), 1)).rejects.toMatchObject({ code: 'host-closed' });
     await hosts[1]!.links.close();
-    const { book, identity, address } = hosts[1]!;
-    const again = await host('b', { book, identity, listen: parseAddress(address) });
-    sessionOn(again, hosts);
-    await expect(a.receive('b', key(0), 1)).rejects.toMatchObject({ code: 'peer-restarted', party: 'b' });
+    await Promise.all([told, ended]);
   });
 
   test('a wrong key at the address ends a waiting session at once', async () => {
