@@ -8,11 +8,12 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { intervalTable, tableHigh } from './interval-table.ts';
 import type { TableSpec } from './interval-table.ts';
 
-/** Scale of table results: leaves 62 - 44 bits for the value and keeps second-order coefficients to 12 bits. */
+/** Scale of table results of second order, and fraction bits of the offset: coefficients keep 12 bits. */
 const QUADRATIC_SCALE = 44;
-/** The same for third order, whose offset does without its two low bits. */
-const CUBIC_SCALE = 50;
-const CUBIC_OFFSET_SHIFT = 2;
+const QUADRATIC_OFFSET_BITS = 16;
+/** The same for third order, whose offset keeps twelve bits; with 45 bits the result is opened in six bytes. */
+const CUBIC_SCALE = 45;
+const CUBIC_OFFSET_BITS = 12;
 
 /** f(x) inside the table's domain, before any saturation. 2 rounds: coefficients, truncation. */
 function inside(x: Tensor, f: (x: number) => number, spec: TableSpec, magnitudeBits: number): Tensor {
@@ -36,7 +37,7 @@ export function sigmoid(x: Tensor): Tensor {
     intervals: 63,
     degree: 2,
     argumentScale: fractionBits(x),
-    offsetShift: 0,
+    offsetShift: Math.max(0, fractionBits(x) - QUADRATIC_OFFSET_BITS),
     resultScale: QUADRATIC_SCALE,
   };
   const above = x.atLeast(tableHigh(spec));
@@ -55,7 +56,7 @@ export function softplus(x: Tensor): Tensor {
     intervals: 63,
     degree: 2,
     argumentScale: fractionBits(x),
-    offsetShift: 0,
+    offsetShift: Math.max(0, fractionBits(x) - QUADRATIC_OFFSET_BITS),
     resultScale: QUADRATIC_SCALE,
   };
   const above = x.atLeast(tableHigh(spec));
@@ -72,34 +73,37 @@ export function expNonPositive(x: Tensor): Tensor {
     intervals: 31,
     degree: 3,
     argumentScale: fractionBits(x),
-    offsetShift: CUBIC_OFFSET_SHIFT,
+    offsetShift: Math.max(0, fractionBits(x) - CUBIC_OFFSET_BITS),
     resultScale: CUBIC_SCALE,
   };
   const y = x.atLeast(spec.low).select(inside(x, Math.exp, spec, 0.5));
   return withGradient(y, (gradient) => [[x, gradient.mul(y)]]);
 }
 
-/** Interval tables for a range [low, high] with low > 0: eight intervals a unit, at most 1,023 of them. */
-function positiveRange(x: Tensor, low: number, high: number): TableSpec {
+/** Slightly below 1: sums that should be at least 1 come with rounding errors. */
+const NEARLY_ONE = 63 / 64;
+
+/** Interval tables from nearly 1 to `high`, four intervals a unit. */
+function fromOne(x: Tensor, high: number): TableSpec {
   return {
-    low: Math.floor(low * 8) / 8,
-    widthBits: -3,
-    intervals: Math.ceil(high * 8) - Math.floor(low * 8),
+    low: NEARLY_ONE,
+    widthBits: -2,
+    intervals: Math.ceil((high - NEARLY_ONE) * 4),
     degree: 3,
     argumentScale: fractionBits(x),
-    offsetShift: CUBIC_OFFSET_SHIFT,
+    offsetShift: Math.max(0, fractionBits(x) - CUBIC_OFFSET_BITS),
     resultScale: CUBIC_SCALE,
   };
 }
 
-/** 1 / x for 7/8 <= x <= high; meaningless outside. Largest error 5e-5. 2 rounds. */
+/** 1 / x for 63/64 <= x <= high; meaningless outside. Largest error 5e-4. 2 rounds. */
 export function reciprocalFromOne(x: Tensor, high: number): Tensor {
-  const y = inside(x, (t) => 1 / Math.max(t, 0.5), positiveRange(x, 0.875, high), 0.5);
+  const y = inside(x, (t) => 1 / t, fromOne(x, high), 0.5);
   return withGradient(y, (gradient) => [[x, gradient.mul(y.mul(y)).neg()]]);
 }
 
-/** log x for 7/8 <= x <= high; meaningless outside. Largest error 5e-5. 2 rounds. */
+/** log x for 63/64 <= x <= high; meaningless outside. Largest error 4e-4. 2 rounds. */
 export function logFromOne(x: Tensor, high: number): Tensor {
   const magnitude = Math.log2(Math.max(1, Math.log(high))) + 0.2;
-  return inside(x, (t) => Math.log(Math.max(t, 0.5)), positiveRange(x, 0.875, high), magnitude);
+  return inside(x, Math.log, fromOne(x, high), magnitude);
 }

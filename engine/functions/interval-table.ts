@@ -1,12 +1,12 @@
 /**
  * Builds interval tables: fits a function by one polynomial an interval and rounds the coefficients to ring integers.
  * Entry j is the Chebyshev interpolant on [low + (j-1)h, low + (j+1)h), because the look-up's index may be one too high
- * (protocol/piecewise.ts). Knows nothing of shares or graphs.
+ * (protocol/piecewise.ts); the first and the last keep to the domain. Knows nothing of shares or graphs.
  */
 import type { IntervalTable } from '../protocol/piecewise.ts';
 
 export interface TableSpec {
-  /** Lower end of the domain, a multiple of the interval width. */
+  /** Lower end of the domain. */
   readonly low: number;
   /** The interval width is 2^widthBits (negative for fractions). */
   readonly widthBits: number;
@@ -25,9 +25,11 @@ export function intervalTable(f: (x: number) => number, spec: TableSpec): Interv
   const { low, widthBits, intervals, degree, argumentScale, offsetShift, resultScale } = spec;
   const indexBits = Math.ceil(Math.log2(intervals + 1));
   const width = 2 ** widthBits;
-  const entries = Array.from({ length: intervals + 1 }, (_, j) =>
-    interpolate((z) => f(low + j * width + z), width, degree),
-  );
+  const entries = Array.from({ length: intervals + 1 }, (_, j) => {
+    const from = j === 0 ? 0 : -width;
+    const to = j === intervals ? 0 : width;
+    return interpolate((z) => f(low + j * width + z), from, to, degree);
+  });
   return {
     low: BigInt(Math.round(low * 2 ** argumentScale)),
     intervalBits: argumentScale + widthBits,
@@ -44,11 +46,15 @@ export function tableHigh(spec: TableSpec): number {
   return spec.low + spec.intervals * 2 ** spec.widthBits;
 }
 
-/** Monomial coefficients of the interpolant of f at the Chebyshev nodes of [-width, width]. */
-function interpolate(f: (z: number) => number, width: number, degree: number): number[] {
-  const nodes = Array.from({ length: degree + 1 }, (_, i) => Math.cos(((2 * i + 1) * Math.PI) / (2 * degree + 2)));
-  // Newton's divided differences on [-1, 1], expanded to monomials.
-  const divided = nodes.map((t) => f(t * width));
+/** Monomial coefficients of the interpolant of f at the Chebyshev nodes of [from, to]. */
+function interpolate(f: (z: number) => number, from: number, to: number, degree: number): number[] {
+  const middle = (from + to) / 2;
+  const nodes = Array.from(
+    { length: degree + 1 },
+    (_, i) => middle + ((to - from) / 2) * Math.cos(((2 * i + 1) * Math.PI) / (2 * degree + 2)),
+  );
+  // Newton's divided differences, expanded to monomials.
+  const divided = nodes.map(f);
   for (let order = 1; order <= degree; order++) {
     for (let i = degree; i >= order; i--) {
       divided[i] = ((divided[i] ?? 0) - (divided[i - 1] ?? 0)) / ((nodes[i] ?? 0) - (nodes[i - order] ?? 0));
@@ -60,7 +66,7 @@ function interpolate(f: (z: number) => number, width: number, degree: number): n
     polynomial = shifted.map((c, p) => c - (nodes[i] ?? 0) * (polynomial[p] ?? 0));
     polynomial[0] = (polynomial[0] ?? 0) + (divided[i] ?? 0);
   }
-  return polynomial.map((c, p) => c / width ** p);
+  return polynomial;
 }
 
 /** round(value * 2^scale) for scales beyond a double's integers. */

@@ -463,7 +463,7 @@ class Lowering {
 /** Reserved name of an input that is all zeros. */
 export const ZERO_INPUT = '';
 
-/** Inputs of operations of these kinds, and what stands before their pending truncations. */
+/** Numbers that operations of these kinds take, and what stands before their pending truncations. */
 function sourcesOf(graph: Graph, kinds: readonly Operation['op'][]): Set<number> {
   const nodes = new Set<number>();
   for (const node of graph.nodes) {

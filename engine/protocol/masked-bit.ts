@@ -12,23 +12,23 @@ import type { SharedBits } from './shared-value.ts';
 
 export interface MaskedBit {
   readonly v: Bits;
-  readonly rho: Bits;
+  /** The mask as words 0 and 1, at the dealer. */
+  readonly rho: Words;
 }
 
 /** The mask is the random bit XOR the offset that only the dealer knows, so nothing is dealt. */
 export function openMaskedBit(b: ProgramBuilder, bit: SharedBits): MaskedBit {
   const random = b.randomBits(bit.share.length, 1);
   const v = b.openBits(b.combineBits(bit.share.length, 1, [[bit.share], [random.share]]));
-  return {
-    v,
-    rho: bit.offset === undefined ? random.dealer : b.combineBits(bit.share.length, 1, [[random.dealer], [bit.offset]]),
-  };
+  const rho =
+    bit.offset === undefined ? random.dealer : b.combineBits(bit.share.length, 1, [[random.dealer], [bit.offset]]);
+  return { v, rho: b.bitsToWords(rho) };
 }
 
 /** Bit to arithmetic: [b] = v + (1 - 2v)[rho], as ring words 0 and 1. Dealer: one word an element. */
 export function bitToWords(b: ProgramBuilder, bit: MaskedBit): Words {
   const v = b.bitsToWords(bit.v);
-  const rho = b.deal(b.bitsToWords(bit.rho));
+  const rho = b.deal(bit.rho);
   return b.combine(v.length, [{ factors: [v] }, { factors: [rho] }, { coefficient: -2n, factors: [v, rho] }]);
 }
 

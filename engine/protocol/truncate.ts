@@ -7,7 +7,7 @@
  * Source: Escudero, Ghosh, Keller, Rachuri, Scholl (CRYPTO 2020) with the wrap bit read from the public top bit.
  */
 import type { ProgramBuilder } from '../plan/builder.ts';
-import type { Bits, Words } from '../plan/program.ts';
+import type { Words } from '../plan/program.ts';
 import { offsetOf } from './open-shifted.ts';
 import type { Opened } from './open-shifted.ts';
 
@@ -46,11 +46,10 @@ export function truncate(b: ProgramBuilder, t: Truncation): Words {
 }
 
 /** Shares of rho * truncated value, for a bit rho of the dealer's: what `select` needs. Dealer: three values an element. */
-export function truncateTimesBit(b: ProgramBuilder, t: Truncation, rho: Bits): Words {
-  const rhoWords = b.bitsToWords(rho);
+export function truncateTimesBit(b: ProgramBuilder, t: Truncation, rho: Words): Words {
   return b.combine(t.publicPart.length, [
-    { factors: [secretPart(b, t, b.product(t.zero, rhoWords), b.product(t.wrap, rhoWords))] },
-    { factors: [t.publicPart, b.deal(rhoWords)] },
+    { factors: [secretPart(b, t, b.product(t.zero, rho), b.product(t.wrap, rho))] },
+    { factors: [t.publicPart, b.deal(rho)] },
   ]);
 }
 
