@@ -5,7 +5,8 @@
 import type { Kernels, Memory } from '../kernels/kernels.ts';
 import { packedBytes } from '../kernels/kernels.ts';
 import type { Plan, PlannedProgram } from '../plan/plan.ts';
-import type { CorrelationRecord } from '../plan/records.ts';
+import { streamKey } from '../plan/records.ts';
+import type { CorrelationRecord, StreamName } from '../plan/records.ts';
 import { InternalError } from '../../shared/errors.ts';
 import type { PartyStreams } from '../random/streams.ts';
 import { wordsToBytes } from '../runtime/words.ts';
@@ -40,6 +41,15 @@ export class Dealer {
     const planned = this.#options.plan.programs.get(programName);
     if (planned === undefined) throw new InternalError('no-such-program', `The plan has no program ${programName}.`);
     const records = planned.demand.correctionBytes.map((bytes) => new Uint8Array(bytes));
+    const streams = new Map<string, Uint8Array>();
+    const streamOf = (party: number, name: StreamName): Uint8Array => {
+      const key = `${party}:${streamKey(name)}`;
+      const known = streams.get(key);
+      if (known !== undefined) return known;
+      const stream = this.#expand(planned, party, name, execution);
+      streams.set(key, stream);
+      return stream;
+    };
     for (const stage of planned.dealer.stages) {
       for (const fill of stage.fills) {
         if (fill.from === 'constant') this.#memory.write(fill.slot, wordsToBytes(BigUint64Array.from(fill.words)), 64);
@@ -49,7 +59,10 @@ export class Dealer {
           this.#memory.write(fill.slot, wordsToBytes(words), 64);
         } else {
           const record = recordOf(planned, fill.step);
-          const expand = (party: number): Uint8Array => this.#expand(record, party, execution);
+          const expand = (party: number): Uint8Array => {
+            const stream = streamOf(party, record);
+            return stream.subarray(record.streamOffset, record.streamOffset + record.bytes);
+          };
           const parties = this.#options.streams.map((_, index) => index);
           const contributors =
             fill.from === 'shares'
@@ -77,10 +90,11 @@ export class Dealer {
     return records;
   }
 
-  #expand(record: CorrelationRecord, party: number, execution: number): Uint8Array {
+  #expand(planned: PlannedProgram, party: number, name: StreamName, execution: number): Uint8Array {
     const streams = this.#options.streams[party];
     if (streams === undefined) throw new InternalError('no-such-party', `The dealer has no party ${party}.`);
-    return streams.expand(record.purpose, execution, record.streamOffset, record.bytes);
+    const bytes = planned.demand.streams.find((stream) => streamKey(stream) === streamKey(name))?.bytes ?? 0;
+    return streams.expand(name, execution, 0, bytes);
   }
 
   /** Erases what masks the memory holds. */

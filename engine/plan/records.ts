@@ -13,12 +13,18 @@ export type StreamPurpose = 'mask' | 'bit' | 'input' | 'share';
 /** Records start at whole blocks of the stream cipher. */
 const STREAM_ALIGNMENT_BYTES = 64;
 
-export interface CorrelationRecord {
+/** A stream of an execution: its own key by purpose, its own nonce by lane. */
+export interface StreamName {
+  readonly purpose: StreamPurpose;
+  /** For dealt values the party that receives the correction and so skips the stream; for inputs the owner; else 0. */
+  readonly lane: number;
+}
+
+export interface CorrelationRecord extends StreamName {
   /** Index of the step in the program. */
   readonly step: number;
   readonly kind: 'random' | 'ownerMask' | 'deal';
-  readonly purpose: StreamPurpose;
-  /** Offset in the party's stream of that purpose for this execution. */
+  /** Offset in the party's stream. */
   readonly streamOffset: number;
   /** Packed bytes, in the stream and in a correction. */
   readonly bytes: number;
@@ -33,10 +39,12 @@ export interface Demand {
   readonly records: ReadonlyMap<number, CorrelationRecord>;
   /** Bytes of the correction record of each party for one execution. */
   readonly correctionBytes: readonly number[];
+  /** Length of every stream of one execution. */
+  readonly streams: readonly (StreamName & { readonly bytes: number })[];
 }
 
 export function demandOf(program: Program, live: Liveness): Demand {
-  const streams: Record<StreamPurpose, number> = { mask: 0, bit: 0, input: 0, share: 0 };
+  const streams = new Map<string, StreamName & { bytes: number }>();
   const correctionBytes = program.parties.map(() => 0);
   const records = new Map<number, CorrelationRecord>();
   program.steps.forEach((step, index) => {
@@ -44,25 +52,33 @@ export function demandOf(program: Program, live: Liveness): Demand {
     if (live.party[index] !== true && live.dealer[index] !== true) return;
     const info = program.values[step.share];
     if (info === undefined) return;
-    const purpose =
-      step.op === 'deal' ? 'share' : step.op === 'ownerMask' ? 'input' : info.kind === 'bits' ? 'bit' : 'mask';
     const width = step.op === 'deal' ? step.width : program.wordBits;
     const bytes = packedBytes(info, width);
     // The correction goes to whoever has received least so far in this execution.
     const correctionParty = step.op === 'deal' ? correctionBytes.indexOf(Math.min(...correctionBytes)) : undefined;
     const correctionOffset = correctionParty === undefined ? 0 : (correctionBytes[correctionParty] ?? 0);
     if (correctionParty !== undefined) correctionBytes[correctionParty] = correctionOffset + bytes;
+    const purpose =
+      step.op === 'deal' ? 'share' : step.op === 'ownerMask' ? 'input' : info.kind === 'bits' ? 'bit' : 'mask';
+    const lane = correctionParty ?? (step.op === 'ownerMask' ? program.parties.indexOf(step.owner) : 0);
+    const stream = streams.get(streamKey({ purpose, lane })) ?? { purpose, lane, bytes: 0 };
+    streams.set(streamKey(stream), stream);
     records.set(index, {
       step: index,
       kind: step.op,
       purpose,
-      streamOffset: streams[purpose],
+      lane,
+      streamOffset: stream.bytes,
       bytes,
       width,
       correctionParty,
       correctionOffset,
     });
-    streams[purpose] += Math.ceil(bytes / STREAM_ALIGNMENT_BYTES) * STREAM_ALIGNMENT_BYTES;
+    stream.bytes += Math.ceil(bytes / STREAM_ALIGNMENT_BYTES) * STREAM_ALIGNMENT_BYTES;
   });
-  return { records, correctionBytes };
+  return { records, correctionBytes, streams: [...streams.values()] };
+}
+
+export function streamKey({ purpose, lane }: StreamName): string {
+  return `${purpose}/${lane}`;
 }

@@ -1,10 +1,10 @@
 /**
  * The key streams of one party in one attempt of a job: ChaCha20 under keys derived from the party's seed, one key a purpose,
- * one nonce an execution, so that no (key, nonce, block) is ever used for two values (corrections H6). Party and dealer hold
+ * one nonce a lane of an execution, so that no (key, nonce, block) is ever used for two values (corrections H6). Party and dealer hold
  * the same seed and expand the same bytes. Knows nothing of plans or memories.
  */
 import { InternalError } from '../../shared/errors.ts';
-import type { StreamPurpose } from '../plan/records.ts';
+import type { StreamName, StreamPurpose } from '../plan/records.ts';
 import type { CryptoPort, SecretKey } from './crypto-port.ts';
 
 const BLOCK_BYTES = 64;
@@ -47,12 +47,12 @@ export class PartyStreams {
     this.#recordKey = crypto.deriveKey(seed, empty, 'tacit/v1/record');
   }
 
-  /** `bytes` bytes from byte `offset` (a multiple of 64) of the stream of a purpose in an execution. */
-  expand(purpose: StreamPurpose, execution: number, offset: number, bytes: number): Uint8Array {
-    const key = this.#keys.get(purpose);
+  /** `bytes` bytes from byte `offset` (a multiple of 64) of a stream of an execution. */
+  expand(stream: StreamName, execution: number, offset: number, bytes: number): Uint8Array {
+    const key = this.#keys.get(stream.purpose);
     if (key === undefined || offset % BLOCK_BYTES !== 0)
       throw new InternalError('stream-offset', 'A stream is read at whole blocks.');
-    return this.#crypto.chacha20(key, executionNonce(execution), offset / BLOCK_BYTES, bytes);
+    return this.#crypto.chacha20(key, executionNonce(execution, stream.lane), offset / BLOCK_BYTES, bytes);
   }
 
   /** Seals this party's correction record of an execution; the same record under another context does not open. */
@@ -70,11 +70,12 @@ export class PartyStreams {
   }
 }
 
-/** 96-bit nonce of an execution. */
-export function executionNonce(execution: number): Uint8Array {
+/** 96-bit nonce of a lane of an execution. */
+export function executionNonce(execution: number, lane = 0): Uint8Array {
   if (!Number.isSafeInteger(execution) || execution < 0)
     throw new InternalError('execution-number', `No execution ${execution}.`);
   const nonce = new Uint8Array(12);
   new DataView(nonce.buffer).setBigUint64(0, BigInt(execution), true);
+  new DataView(nonce.buffer).setUint32(8, lane, true);
   return nonce;
 }

@@ -7,6 +7,8 @@ import type { Kernels, Memory } from '../kernels/kernels.ts';
 import type { PartyPlan, PlannedReveal, Round } from '../plan/party-plan.ts';
 import type { Plan, PlannedProgram } from '../plan/plan.ts';
 import type { CryptoPort, SecretKey } from '../random/crypto-port.ts';
+import { streamKey } from '../plan/records.ts';
+import type { StreamName } from '../plan/records.ts';
 import type { PartyStreams } from '../random/streams.ts';
 import type { MaskGuard, RecordSource } from './ports.ts';
 import type { Profiler } from './profiler.ts';
@@ -41,6 +43,8 @@ export class PartyExecutor {
   readonly #options: ExecutorOptions;
   readonly #memory: Memory;
   readonly #self: string;
+  /** Streams of the execution under way. */
+  readonly #streams = new Map<string, Uint8Array>();
 
   private constructor(options: ExecutorOptions, memory: Memory) {
     this.#options = options;
@@ -69,6 +73,7 @@ export class PartyExecutor {
     if (planned === undefined || party === undefined)
       throw new InternalError('no-such-program', `The plan has no program ${programName}.`);
     profiler.begin(programName, execution);
+    this.#streams.clear();
     await guard.begin(execution);
     const needsRecord = (planned.demand.correctionBytes[index] ?? 0) > 0;
     const record = needsRecord
@@ -122,7 +127,10 @@ export class PartyExecutor {
         const bytes =
           demand.correctionParty === this.#options.index
             ? record.subarray(demand.correctionOffset, demand.correctionOffset + demand.bytes)
-            : this.#options.streams.expand(demand.purpose, execution, demand.streamOffset, demand.bytes);
+            : this.#stream(planned, demand, execution).subarray(
+                demand.streamOffset,
+                demand.streamOffset + demand.bytes,
+              );
         this.#memory.write(fill.slot, bytes, demand.width);
       } else if (fill.from === 'constant') {
         this.#memory.write(fill.slot, wordsToBytes(BigUint64Array.from(fill.words)), 64);
@@ -137,6 +145,17 @@ export class PartyExecutor {
         this.#memory.write(fill.slot, wordsToBytes(words), 64);
       }
     }
+  }
+
+  /** A whole stream of this execution: expanded once, read record by record. */
+  #stream(planned: PlannedProgram, name: StreamName, execution: number): Uint8Array {
+    const key = streamKey(name);
+    const known = this.#streams.get(key);
+    if (known !== undefined) return known;
+    const bytes = planned.demand.streams.find((stream) => streamKey(stream) === key)?.bytes ?? 0;
+    const stream = this.#options.streams.expand(name, execution, 0, bytes);
+    this.#streams.set(key, stream);
+    return stream;
   }
 
   async #run(instructions: Round['before'], tags: Round['beforeTags']): Promise<void> {
