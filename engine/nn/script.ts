@@ -56,7 +56,7 @@ export function* trainingScript(options: ScriptOptions): Generator<Execution, vo
     steps,
     known,
   });
-  yield at('setup', names.setup, 0, firstWeights(options));
+  yield at('setup', names.setup, 0, firstInputs(options));
   for (let epoch = 0; epoch < epochs; epoch++) {
     for (const rows of epochBatches(train, spec.batch, seed, epoch)) {
       yield at('step', names.step(rows.length), epoch, new Map([[names.rowNumbers, rowWords(rows)]]));
@@ -70,13 +70,15 @@ export function* trainingScript(options: ScriptOptions): Generator<Execution, vo
   if (spec.reveal.model.length > 0) yield at('reveal', names.reveal, epochs - 1, new Map());
 }
 
-function firstWeights({ spec, initialWeights }: ScriptOptions): Map<string, BigUint64Array> {
-  return new Map(
+function firstInputs({ spec, initialWeights, train }: ScriptOptions): Map<string, BigUint64Array> {
+  const inputs = new Map(
     [...weightShapes(spec.description).keys()].map((key) => [
       names.weight(key),
       encodeFixed(initialWeights.get(key)?.data ?? [], spec.fractionBits, 22, (i) => `Initial weight ${i} of ${key}`),
     ]),
   );
+  if (spec.standardise !== undefined) inputs.set(names.trainingRows, rowWords(train));
+  return inputs;
 }
 
 /** Test rows in parts of the evaluation's size; the last one repeats a row with weight zero. */

@@ -4,16 +4,18 @@
  */
 import { InputError } from '../../shared/errors.ts';
 import { modelShapes, weightShapes } from '../../shared/model.ts';
-import type { ModelDescription } from '../../shared/model.ts';
+import type { InputStandardisation, ModelDescription } from '../../shared/model.ts';
 import { batchSizes } from '../../shared/schedule.ts';
 import { gradients } from '../autograd/gradients.ts';
 import { sigmoid, softplus } from '../functions/elementary.ts';
 import { logNormaliser, softmax, softmaxParts } from '../functions/softmax.ts';
+import { inverseSquareRoot } from '../functions/inverse-square-root.ts';
 import { Graph } from '../tensor/graph.ts';
 import type { GraphOptions } from '../tensor/graph.ts';
 import { sizeOf } from '../tensor/shape.ts';
-import { concat, indexInput, knownInput, linear, privateInput, stateInput } from '../tensor/tensor.ts';
+import { concat, constant, indexInput, knownInput, linear, privateInput, stateInput } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { decodeFixed } from '../runtime/words.ts';
 import { forward, scoreLayers } from './forward.ts';
 import type { WeightTensors } from './forward.ts';
 import { sgdUpdate } from './sgd.ts';
@@ -57,7 +59,10 @@ export const names = {
   features: 'features',
   labels: 'labels',
   rowNumbers: 'rows',
+  trainingRows: 'training-rows',
   rowWeights: 'row-weights',
+  mean: 'standardise/mean',
+  inverseDeviation: 'standardise/inverse-deviation',
   correct: 'correct',
   loss: 'loss',
   squaredError: 'squared-error',
@@ -69,6 +74,13 @@ export const names = {
 const EVALUATION_ROWS = 4096;
 const WEIGHT_MAGNITUDE_BITS = 22;
 const UPDATE_MAGNITUDE_BITS = 3;
+/** Fraction bits of means, of variances, and of the factor that makes them from sums. */
+const MEAN_SCALE = 24;
+const VARIANCE_SCALE = 30;
+const AVERAGE_BITS = 20;
+const INVERSE_DEVIATION_BITS = 15;
+/** Assumed: standardised values stay below 2^7. */
+const STANDARDISED_BITS = 7;
 
 export function trainingGraphs(spec: TrainingSpec): Graph[] {
   const steps = [...new Set(batchSizes(spec.trainingRows, spec.batch))].map((rows) => stepGraph(spec, rows));
@@ -84,6 +96,16 @@ function scoreWidth(spec: TrainingSpec): number {
 
 function options(spec: TrainingSpec, name: string): GraphOptions {
   return { name, fractionBits: spec.fractionBits, assumedBound: spec.assumedBound, wordBits: 64 };
+}
+
+/** Mean and inverse deviation of the columns from their revealed words. */
+export function revealedStandardisation(
+  spec: TrainingSpec,
+  revealed: ReadonlyMap<string, BigUint64Array>,
+): InputStandardisation | undefined {
+  const [mean, inverse] = [revealed.get(names.mean), revealed.get(names.inverseDeviation)];
+  if (mean === undefined || inverse === undefined) return undefined;
+  return { subtract: decodeFixed(mean, MEAN_SCALE), multiply: decodeFixed(inverse, spec.fractionBits) };
 }
 
 function tableShape(spec: TrainingSpec): [number, number] {
@@ -107,7 +129,13 @@ function setupGraph(spec: TrainingSpec): Graph {
         spec.featureMagnitudeBits,
       ),
     );
-    concat(blocks, spec.arrangement === 'columns' ? 1 : 0).store(names.features, { masked: true });
+    const table = concat(blocks, spec.arrangement === 'columns' ? 1 : 0);
+    (spec.standardise === undefined ? table : standardised(graph, spec, table, spec.standardise)).store(
+      names.features,
+      {
+        masked: true,
+      },
+    );
     const labels = spec.labels.map((block, i) =>
       privateInput(graph, `${names.labels}/${i}`, block.owner, [block.rows, width], spec.labelMagnitudeBits),
     );
@@ -126,6 +154,41 @@ function setupGraph(spec: TrainingSpec): Graph {
   return graph;
 }
 
+/**
+ * (x - mean) / deviation of columns, by training rows of all parties; columns not marked stay as they are. Features are
+ * scaled to |x| <= 1 beforehand, so that sums of squares fit (corrections M3). Mean and inverse deviation are kept as states,
+ * for the receivers of the model.
+ */
+function standardised(graph: Graph, spec: TrainingSpec, table: Tensor, columns: readonly boolean[]): Tensor {
+  const rows = spec.trainingRows;
+  const width = columns.length;
+  const training = table.gatherRows(indexInput(graph, names.trainingRows, rows));
+  // First by the power of two below the number of rows, which is exact, then by the rest: the factor keeps all its bits.
+  const halvings = Math.floor(Math.log2(rows));
+  const average = (sum: Tensor, scale: number): Tensor =>
+    sum
+      .timesRaw(2 ** -halvings, halvings)
+      .rescaled(scale)
+      .timesRaw(2 ** halvings / rows, AVERAGE_BITS)
+      .rescaled(scale);
+  const mean = average(training.sum(0), MEAN_SCALE);
+  const square = average(training.mulRaw(training).sum(0), VARIANCE_SCALE);
+  const variance = square.sub(mean.mulRaw(mean).rescaled(VARIANCE_SCALE)).assumeBelow(0.01);
+  const marked = constant(graph, columns.map(Number), [width], 0);
+  const unmarked = constant(
+    graph,
+    columns.map((column) => Number(!column)),
+    [width],
+  );
+  const subtract = mean.mulRaw(marked);
+  const multiply = inverseSquareRoot(variance).mulRaw(marked).add(unmarked).assumeBelow(INVERSE_DEVIATION_BITS);
+  subtract.store(names.mean);
+  multiply.store(names.inverseDeviation);
+  // x's mask serves the product, so the table is not opened again before its truncation.
+  const shift = subtract.mulRaw(multiply).rescaled(2 * spec.fractionBits);
+  return table.mulRaw(multiply).sub(shift).assumeBelow(STANDARDISED_BITS).rescaled(spec.fractionBits);
+}
+
 function weightStates(graph: Graph, spec: TrainingSpec): Map<string, Tensor> {
   const bound = spec.fractionBits + WEIGHT_MAGNITUDE_BITS;
   return new Map(
@@ -142,7 +205,7 @@ function batchInputs(graph: Graph, spec: TrainingSpec, rows: number): { x: Tenso
   const width = scoreWidth(spec);
   const index = indexInput(graph, names.rowNumbers, rows);
   const features = stateInput(graph, names.features, [total, columns], {
-    bound: spec.fractionBits + spec.featureMagnitudeBits,
+    bound: spec.fractionBits + (spec.standardise === undefined ? spec.featureMagnitudeBits : STANDARDISED_BITS),
     masked: true,
   });
   const labels = stateInput(graph, names.labels, [total, width], {
@@ -233,5 +296,15 @@ export function evaluationRows(spec: TrainingSpec): number {
 function revealGraph(spec: TrainingSpec): Graph {
   const graph = new Graph(options(spec, names.reveal));
   for (const [key, tensor] of weightStates(graph, spec)) tensor.reveal(names.weight(key), spec.reveal.model);
+  if (spec.standardise !== undefined) {
+    const shape = [spec.standardise.length];
+    const state = (name: string, scale: number, magnitudeBits: number): Tensor =>
+      stateInput(graph, name, shape, { scale, bound: scale + magnitudeBits });
+    state(names.mean, MEAN_SCALE, 1).reveal(names.mean, spec.reveal.model);
+    state(names.inverseDeviation, spec.fractionBits, INVERSE_DEVIATION_BITS).reveal(
+      names.inverseDeviation,
+      spec.reveal.model,
+    );
+  }
   return graph;
 }

@@ -28,6 +28,7 @@ export class ProgramBuilder {
   readonly #dealt = new Map<string, Words | Bits>();
   readonly #constants = new Map<string, Words>();
   #tag: Tag = { layer: '', phase: '' };
+  #node = -1;
 
   constructor(options: BuilderOptions) {
     this.name = options.name;
@@ -35,14 +36,17 @@ export class ProgramBuilder {
     this.wordBits = options.wordBits;
   }
 
-  /** Steps emitted inside belong to this layer and phase, except those of nested calls. */
-  tagged<T>(tag: Tag, emit: () => T): T {
-    const outer = this.#tag;
-    this.#tag = tag;
+  /** Steps emitted inside belong to this graph node's layer and phase, except those of nested calls. */
+  tagged<T>(node: Tag & { readonly id: number }, emit: () => T): T {
+    const [outerTag, outerNode] = [this.#tag, this.#node];
+    // Copied: bounds of nodes are floating-point numbers, and must not get into the plan's digest.
+    this.#tag = { layer: node.layer, phase: node.phase };
+    this.#node = node.id;
     try {
       return emit();
     } finally {
-      this.#tag = outer;
+      this.#tag = outerTag;
+      this.#node = outerNode;
     }
   }
 
@@ -69,7 +73,7 @@ export class ProgramBuilder {
   }
 
   #emit(step: StepBody): void {
-    this.#steps.push({ ...step, tag: this.#tag });
+    this.#steps.push({ ...step, tag: this.#tag, node: this.#node });
   }
 
   #local(operation: LocalOperation): void {

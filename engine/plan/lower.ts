@@ -47,6 +47,8 @@ class Lowering {
   readonly #differences: ReadonlySet<number>;
   /** Nodes whose digits are compared: every bit more costs tables. */
   readonly #compared: ReadonlySet<number>;
+  /** Largest magnitude of the thresholds that a node's openings are compared with, in units of the opening. */
+  readonly #thresholds: ReadonlyMap<number, bigint>;
   /** Integer multiples whose truncations share one opening: multiple -> its base and factor. */
   readonly #multiples: ReadonlyMap<number, { base: number; factor: bigint }>;
 
@@ -60,6 +62,7 @@ class Lowering {
     });
     this.#differences = sourcesOf(graph, ['oneHotMaximum']);
     this.#compared = sourcesOf(graph, ['oneHotMaximum', 'atLeast']);
+    this.#thresholds = thresholdsOf(graph);
     this.#multiples = sharedMultiples(graph);
   }
 
@@ -144,9 +147,16 @@ class Lowering {
     return new SecretBits(this.#b, () => this.#b.tagged(node, make));
   }
 
+  /** Bits by which what is compared may be larger than the node: a difference of two, or of one and a threshold. */
+  #slack(node: NodeInfo): number {
+    const threshold = Number(this.#thresholds.get(node.id) ?? 0n);
+    const beyond = Math.log2(1 + threshold / 2 ** Math.min(node.bound, this.#graph.options.assumedBound));
+    return this.#differences.has(node.id) ? Math.max(1, beyond) : beyond;
+  }
+
   /** Bits of the opening of a node: its working bound (of its differences where those are compared) and two of headroom. */
   #openBits(node: NodeInfo): number {
-    const least = Math.ceil(this.#graph.workingBound(node, this.#differences.has(node.id) ? 1 : 0)) + 2;
+    const least = Math.ceil(this.#graph.workingBound(node, this.#slack(node))) + 2;
     // Links carry whole bytes: a value that is not compared uses them up, which shortens its truncation's corrections.
     const bits = this.#compared.has(node.id) ? least : Math.min(this.#b.wordBits, Math.ceil(least / 8) * 8);
     if (least > this.#b.wordBits) {
@@ -473,6 +483,23 @@ function sourcesOf(graph: Graph, kinds: readonly Operation['op'][]): Set<number>
     if (input.operation.op === 'rescale') nodes.add(input.inputs[0] ?? -1);
   }
   return nodes;
+}
+
+/** Largest threshold of every node that is compared, itself or its truncation, with public numbers. */
+function thresholdsOf(graph: Graph): Map<number, bigint> {
+  const largest = new Map<number, bigint>();
+  const note = (id: number, threshold: bigint): void => {
+    const magnitude = threshold < 0n ? -threshold : threshold;
+    if (magnitude > (largest.get(id) ?? 0n)) largest.set(id, magnitude);
+  };
+  for (const node of graph.nodes) {
+    if (node.operation.op !== 'atLeast') continue;
+    const input = graph.node(node.inputs[0] ?? -1);
+    note(input.id, node.operation.threshold);
+    if (input.operation.op === 'rescale')
+      note(input.inputs[0] ?? -1, node.operation.threshold << BigInt(input.operation.shift));
+  }
+  return largest;
 }
 
 /**

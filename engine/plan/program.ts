@@ -115,7 +115,8 @@ export type StepBody =
   | { readonly op: 'load'; readonly state: string; readonly value: number }
   | { readonly op: 'store'; readonly state: string; readonly value: Words };
 
-export type Step = StepBody & { readonly tag: Tag };
+/** `node` is the graph node that asked for the step first; -1 for none. */
+export type Step = StepBody & { readonly tag: Tag; readonly node: number };
 
 export interface Program {
   readonly name: string;

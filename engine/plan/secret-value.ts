@@ -8,7 +8,7 @@ import { digitTables } from '../protocol/compare.ts';
 import type { DigitTables } from '../protocol/compare.ts';
 import { mapMasked, maskOwned, maskShared } from '../protocol/mask.ts';
 import type { Masked } from '../protocol/mask.ts';
-import { mapOpened, offsetOf, openShifted } from '../protocol/open-shifted.ts';
+import { mapOpenedPadded, offsetOf, openShifted } from '../protocol/open-shifted.ts';
 import type { Opened } from '../protocol/open-shifted.ts';
 import { openMaskedBit } from '../protocol/masked-bit.ts';
 import type { MaskedBit } from '../protocol/masked-bit.ts';
@@ -99,7 +99,7 @@ export class SecretValue {
         r: this.#b.affine(masked.dealerMask, -1n),
         bits: this.#b.wordBits,
       };
-    } else if (image?.covers === true) opened = mapOpened(image.of.opened(bits), image.map);
+    } else if (image?.covers === true) opened = mapOpenedPadded(this.#b, image.of.opened(bits), image.map);
     else opened = openShifted(this.#b, this.shared(), bits);
     this.#opened.set(opened.bits, opened);
     return opened;

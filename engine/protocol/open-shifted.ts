@@ -61,7 +61,13 @@ export function subtractOpened(b: ProgramBuilder, y: Opened, z: Opened): Opened 
   };
 }
 
-/** A public linear map that picks and reorders elements, on an opening. */
+/** A public map that picks, repeats and reorders elements, on an opening. */
 export function mapOpened(x: Opened, map: (words: Words) => Words): Opened {
   return { c: map(x.c), r: map(x.r), bits: x.bits };
+}
+
+/** The same for a map that also puts in zeros (padding): without its offset, the opening of a zero is a zero. */
+export function mapOpenedPadded(b: ProgramBuilder, x: Opened, map: (words: Words) => Words): Opened {
+  const offset = offsetOf(x.bits);
+  return { c: b.affine(map(b.affine(x.c, 1n, -offset)), 1n, offset), r: map(x.r), bits: x.bits };
 }

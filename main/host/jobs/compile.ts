@@ -44,9 +44,9 @@ interface Block {
   readonly rows: number;
 }
 
-/** Standardised values stay below 2^7 and scaled ones below 2; larger cells are refused before anything is shared. */
+/** Standardised values stay below 2^7, scaled ones are at most 1; larger cells are refused before anything is shared. */
 const STANDARDISED_BITS = 7;
-const SCALED_BITS = 1;
+const SCALED_BITS = 0.01;
 
 /**
  * @throws InputError for joins and tasks that the engine does not run yet, and for models it cannot compute.
