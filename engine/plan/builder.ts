@@ -396,7 +396,7 @@ export function count(shape: readonly number[]): number {
 }
 
 /** Used by the planner: values a step defines and reads. */
-export function stepValues(step: Step): { defines: number[]; reads: number[] } {
+export function stepValues(step: StepBody): { defines: number[]; reads: number[] } {
   switch (step.op) {
     case 'local': {
       const { inputs, outputs } = operands(step.operation);

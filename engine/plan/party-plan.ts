@@ -159,7 +159,7 @@ function collect(
           for (const value of defines) zero.add(value);
           break;
         }
-        const reads = stepValues({ op: 'local', operation, tag: step.tag }).reads;
+        const reads = stepValues({ op: 'local', operation }).reads;
         materialiseZeros(reads, step.tag);
         const round = Math.max(0, ...defines.map((value) => live.round[value] ?? 0));
         locals.push({ operation, tag: step.tag, round, defines, reads });
@@ -389,7 +389,7 @@ function assign(
 }
 
 function valuesOf(operation: LocalOperation): { defines: number[]; reads: number[] } {
-  return stepValues({ op: 'local', operation, tag: { layer: '', phase: '' } });
+  return stepValues({ op: 'local', operation });
 }
 
 function words(slot: Slot): WordSlot {
