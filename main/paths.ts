@@ -26,6 +26,8 @@ const fromSource = import.meta.filename.endsWith('.ts');
 const entries = {
   cli: 'main/cli/index.ts',
   'doctor-probe': 'main/cli/doctor-probe.ts',
+  'party-engine': 'main/host/run/party-engine.ts',
+  'dealer-engine': 'main/host/run/dealer-engine.ts',
 } as const;
 
 /** The file of an entry, for spawn or fork with process.execPath, or for a Worker. */

@@ -111,9 +111,17 @@ export function serveTransport(transport: Transport, port: MessagePort): void {
   });
 }
 
-/** The worker's end. `self` and `peers` are those of the transport that is served. */
-export function portTransport(port: MessagePort, self: string, peers: readonly string[]): Transport {
-  return new PortTransport(port, self, peers);
+/**
+ * The worker's end. `self` and `peers` are those of the transport that is served; `counters` what that has counted already,
+ * if anything.
+ */
+export function portTransport(
+  port: MessagePort,
+  self: string,
+  peers: readonly string[],
+  counters: ReadonlyMap<string, Readonly<TransportCounters>> = new Map(),
+): Transport {
+  return new PortTransport(port, self, peers, counters);
 }
 
 interface Call {
@@ -133,12 +141,17 @@ class PortTransport implements Transport {
   #closing: Promise<void> | undefined;
   #detached = false;
 
-  constructor(port: MessagePort, self: string, peers: readonly string[]) {
+  constructor(
+    port: MessagePort,
+    self: string,
+    peers: readonly string[],
+    counters: ReadonlyMap<string, Readonly<TransportCounters>>,
+  ) {
     this.#outbox = new Outbox(port);
     this.self = self;
     this.peers = peers;
     const none = { bytesSent: 0, bytesReceived: 0, messagesSent: 0, messagesReceived: 0 };
-    this.#counters = new Map(peers.map((peer) => [peer, none]));
+    this.#counters = new Map(peers.map((peer) => [peer, counters.get(peer) ?? none]));
     port.on('message', (replies: Reply[]) => {
       for (const reply of replies) this.#onReply(reply);
     });

@@ -1,0 +1,74 @@
+/**
+ * The dealer's run of an agreed job: seeds with every compute party, then material, an execution after the other, and
+ * nothing else. Knows no data, no opening and no output.
+ */
+import { z } from 'zod';
+import { memberOf } from '../../../shared/agreement.ts';
+import type { Agreement } from '../../../shared/agreement.ts';
+import { InputError, PeerError } from '../../../shared/errors.ts';
+import { partyOrder } from '../../../shared/job-roles.ts';
+import { runAttempts } from './attempts.ts';
+import type { RunProgress } from './attempts.ts';
+import { ControlChannel } from './control.ts';
+import { Engine } from './engine.ts';
+import type { Host } from './host.ts';
+import { allFinished } from './party-run.ts';
+import { seedWithParty } from './run-keys.ts';
+
+export interface DealerRunOptions {
+  readonly host: Host;
+  readonly agreement: Agreement;
+  readonly threads: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: RunProgress) => void;
+}
+
+const resumeSchema = z.strictObject({ execution: z.int().min(0) });
+
+/** Deals for the job until every party is finished; returns the number of the attempt that succeeded. */
+export async function runDealer(options: DealerRunOptions): Promise<{ readonly attempt: number }> {
+  const { host, agreement, threads, signal, onProgress } = options;
+  const { name: self, role, fingerprint } = memberOf(agreement, host.identity.fingerprint);
+  if (role !== 'dealer') {
+    throw new InputError('role-mismatch', `${self} is a ${role} party of session ${agreement.session}.`, {
+      hint: 'Start it with: tacit party',
+    });
+  }
+  const engine = new Engine('dealer-engine', { agreement, self, folder: host.store.folder, threads }, onProgress);
+  try {
+    const { planDigest, executions } = await engine.compiled();
+    const parties = partyOrder(agreement.job);
+    const { attempt } = await runAttempts(
+      { host, agreement, self, planDigest, signal, onProgress },
+      async (ports): Promise<void> => {
+        const control = new ControlChannel(ports.transport, ports.attempt);
+        const seeds = await Promise.all(
+          parties.map((party) => seedWithParty(control, ports, party, fingerprint, signal)),
+        );
+        const points = await Promise.all(
+          parties.map((party) => control.receive(party, 'resume', 0, resumeSchema, signal)),
+        );
+        const resumeAt = points[0]?.execution ?? 0;
+        const stray = points.findIndex(({ execution }) => execution !== resumeAt);
+        if (stray >= 0) {
+          throw new PeerError(
+            'resume-mismatch',
+            parties[stray] ?? '',
+            `${parties[stray]} would resume elsewhere than ${parties[0]}.`,
+            {
+              hint: 'Use the same version of Tacit at all parties.',
+            },
+          );
+        }
+        const bytes = seeds.map((seed) => seed.expose());
+        await engine.attempt({ type: 'start', attempt: ports.attempt, seeds: bytes, resumeAt }, ports.transport);
+        for (const seed of seeds) seed.erase();
+        onProgress({ phase: 'waiting for the parties to finish' });
+        await allFinished(control, parties, executions, signal);
+      },
+    );
+    return { attempt };
+  } finally {
+    await engine.close();
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * One compute party's run of an agreed job: data prepared, plan compiled in the engine's worker, then attempts: keys, the
+ * checkpoint that all have, the executions, the end that all have seen. Knows nothing of who started it.
+ */
+import { z } from 'zod';
+import { memberOf } from '../../../shared/agreement.ts';
+import type { Agreement } from '../../../shared/agreement.ts';
+import { InputError, InternalError, PeerError } from '../../../shared/errors.ts';
+import { partyOrder } from '../../../shared/job-roles.ts';
+import { runAttempts } from './attempts.ts';
+import type { AttemptPorts, RunProgress } from './attempts.ts';
+import { ControlChannel } from './control.ts';
+import { Engine } from './engine.ts';
+import type { PartySummary, ResumePoint } from './engine-messages.ts';
+import type { Host } from './host.ts';
+import { prepareOwnData } from './local-data.ts';
+import type { LocalFiles } from './local-data.ts';
+import { seedWithDealer, zeroKeys } from './run-keys.ts';
+
+export interface PartyRunOptions {
+  readonly host: Host;
+  readonly agreement: Agreement;
+  readonly files: LocalFiles;
+  /** Of the kernels; 1 where parties share a machine. */
+  readonly threads: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: RunProgress) => void;
+}
+
+export interface PartyRunEnd {
+  readonly summary: PartySummary;
+  readonly attempt: number;
+}
+
+const pointSchema = z.strictObject({ attempt: z.int().min(1), execution: z.int().min(0) });
+const pointsSchema = z.strictObject({ points: z.array(pointSchema).max(64) });
+
+/**
+ * Runs the job to its end. Results lie in the data folder.
+ * @throws InputError for data or jobs that do not fit, PeerError naming who failed, MachineError.
+ */
+export async function runParty(options: PartyRunOptions): Promise<PartyRunEnd> {
+  const { host, agreement, files, threads, signal, onProgress } = options;
+  const { name: self, role } = memberOf(agreement, host.identity.fingerprint);
+  if (role !== 'compute') {
+    throw new InputError('role-mismatch', `${self} is the ${role} of session ${agreement.session}.`, {
+      hint: 'Start it with: tacit dealer',
+    });
+  }
+  const engine = new Engine('party-engine', { agreement, self, folder: host.store.folder, threads }, onProgress);
+  try {
+    onProgress({ phase: 'preparing data' });
+    const [{ planDigest, executions }, prepared] = await Promise.all([
+      engine.compiled(),
+      prepareOwnData(agreement, self, files, signal),
+    ]);
+    const run = { host, agreement, self, planDigest, signal, onProgress };
+    const { result, attempt } = await runAttempts(run, async (ports): Promise<PartySummary> => {
+      const control = new ControlChannel(ports.transport, ports.attempt);
+      const others = computePeers(agreement, self);
+      const dealer = { name: agreement.job.dealer, fingerprint: fingerprintOf(agreement, agreement.job.dealer) };
+      const me = { name: self, identity: host.identity };
+      const keys = await zeroKeys(control, ports, me, others, signal);
+      const seed = await seedWithDealer(control, ports, self, dealer, signal);
+      const names = others.map((peer) => peer.name);
+      const resume = await commonCheckpoint(control, host, ports, names);
+      await control.send(dealer.name, 'resume', 0, { execution: resume?.execution ?? 0 }, signal);
+      if (resume !== undefined) onProgress({ phase: `resuming after ${resume.execution} executions` });
+      const summary = await engine.attempt(
+        {
+          type: 'start',
+          attempt: ports.attempt,
+          seed: seed.expose(),
+          zeroKeys: [...keys].map(([peer, key]) => [peer, key.expose()] as const),
+          prepared,
+          resume,
+        },
+        ports.transport,
+      );
+      if (summary === undefined) throw new InternalError('no-summary', 'The engine returned nothing.');
+      await allFinished(control, [...names, dealer.name], executions, signal);
+      return summary;
+    });
+    return { summary: result, attempt };
+  } finally {
+    await engine.close();
+  }
+}
+
+const fingerprintOf = (agreement: Agreement, name: string): string => agreement.members[name]?.fingerprint ?? '';
+
+function computePeers(agreement: Agreement, self: string): { name: string; fingerprint: string }[] {
+  return partyOrder(agreement.job)
+    .filter((name) => name !== self)
+    .map((name) => ({ name, fingerprint: fingerprintOf(agreement, name) }));
+}
+
+/** The furthest checkpoint that every compute party holds; undefined to start from the beginning. */
+async function commonCheckpoint(
+  control: ControlChannel,
+  { store }: Host,
+  { session, signal }: AttemptPorts,
+  peers: readonly string[],
+): Promise<ResumePoint | undefined> {
+  const own = store.checkpoints.places(session).map(({ attempt, execution }) => ({ attempt, execution }));
+  const lists = await Promise.all(
+    peers.map(async (peer) => {
+      await control.send(peer, 'checkpoints', 0, { points: own }, signal);
+      return (await control.receive(peer, 'checkpoints', 0, pointsSchema, signal)).points;
+    }),
+  );
+  const isIn = (list: readonly ResumePoint[], point: ResumePoint): boolean =>
+    list.some(({ attempt, execution }) => attempt === point.attempt && execution === point.execution);
+  return own
+    .filter((point) => lists.every((list) => isIn(list, point)))
+    .sort((a, b) => b.execution - a.execution || b.attempt - a.attempt)[0];
+}
+
+/**
+ * Waits until every peer has all it needs, so that nobody closes the session under somebody else. A peer that has closed it
+ * has seen the end of all.
+ */
+export async function allFinished(
+  control: ControlChannel,
+  peers: readonly string[],
+  executions: number,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await Promise.all(
+      peers.map(async (peer) => {
+        await control.send(peer, 'finished', executions, {}, signal);
+        await control.receive(peer, 'finished', executions, z.strictObject({}), signal);
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof PeerError) || error.code !== 'peer-closed') throw error;
+  }
+}
