@@ -70,6 +70,12 @@ export function unknownHereFailure(peer: string): LinkFailure {
   );
 }
 
+/** The peer sent what no correct host sends. */
+export function violationFailure(peer: string, code: string): LinkFailure {
+  const message = `${peer} sent something that a correct host does not send (${code}).`;
+  return refused(code, message, `Compare the versions here and at ${peer}.`, false);
+}
+
 export function versionFailure(peer: string, protocol: number, software: string): LinkFailure {
   const older = protocol < PROTOCOL_VERSION ? peer : 'this organisation';
   return {

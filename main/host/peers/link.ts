@@ -9,7 +9,7 @@ import { parseAddress } from '../../../shared/address.ts';
 import type { Control, FrameHeader } from '../../../shared/wire.ts';
 import type { Connection } from './connection.ts';
 import { dialLink } from './dial-link.ts';
-import { LinkError } from './failure.ts';
+import { LinkError, violationFailure } from './failure.ts';
 import type { LinkFailure } from './failure.ts';
 import type { Identity } from './identity.ts';
 
@@ -56,6 +56,9 @@ export interface LinkSettings {
   readonly onStatus: (link: Link) => void;
 }
 
+/** A connection lost sooner counts as a failed attempt; after QUICK_TRIES of them in a row, tries are spaced out. */
+const SHORT_LIFE_MS = 1_000;
+const QUICK_TRIES = 4;
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 5_000;
 
@@ -153,7 +156,6 @@ export class Link {
     }
     if (!connection.peer.dialled && !this.#ownDialWins) this.#dial?.abort();
     this.#connection = connection;
-    this.#failedTries = 0;
     this.#failure = undefined;
     this.#nextTryAtMs = undefined;
     this.#enter('connected');
@@ -206,6 +208,8 @@ export class Link {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
     this.#lastSeenMs = Date.now();
+    this.#failedTries = this.#lastSeenMs - connection.openedAtMs < SHORT_LIFE_MS ? this.#failedTries + 1 : 0;
+    if (violation !== undefined) this.#failure = violationFailure(this.#name, violation);
     this.#enter('reconnecting');
     for (const user of [...this.#users]) {
       if (violation !== undefined) user.onViolation(violation);
@@ -219,9 +223,11 @@ export class Link {
     this.#dial = dial;
     const signal = AbortSignal.any([dial.signal, this.#closing.signal]);
     try {
+      if (this.#failedTries > QUICK_TRIES) await this.#pause(signal);
       while (this.#connection === undefined) {
         const connection = await this.#dialOnce(signal);
         if (connection === undefined) {
+          this.#failedTries += 1;
           await this.#pause(signal);
           continue;
         }
@@ -268,7 +274,6 @@ export class Link {
 
   /** Exponential, with jitter, so that two hosts that dial each other do not do so in step. */
   async #pause(signal: AbortSignal): Promise<void> {
-    this.#failedTries += 1;
     const longestMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failedTries);
     const waitMs = randomInt(Math.ceil(longestMs / 2), longestMs + 1);
     this.#nextTryAtMs = Date.now() + waitMs;

@@ -10,7 +10,7 @@ import { PeerError } from '../../../shared/errors.ts';
 import { FRAME_HEADER_BYTES, writeFrameHeader } from '../../../shared/wire.ts';
 import type { FrameHeader, SessionHello } from '../../../shared/wire.ts';
 import type { Connection } from './connection.ts';
-import { failureToError } from './failure.ts';
+import { failureToError, violationFailure } from './failure.ts';
 import { IncomingLane } from './incoming-lane.ts';
 import type { Link, LinkStatus, LinkUser } from './link.ts';
 import { sessionTag } from './links.ts';
@@ -188,12 +188,8 @@ export class SessionPeer implements SessionPort, LinkUser {
   }
 
   onViolation(code: string): void {
-    const { party } = this.#settings;
-    this.#fail(
-      code,
-      `${party} sent something that a correct host does not send (${code}).`,
-      'Compare the versions at both ends.',
-    );
+    const { party, onFailure } = this.#settings;
+    onFailure(failureToError(party, violationFailure(party, code)), code);
   }
 
   onHello(hello: SessionHello): void {
