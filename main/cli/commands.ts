@@ -5,5 +5,6 @@ export type CommandRegistry = Readonly<Record<string, () => Promise<Command>>>;
 
 export const commands: CommandRegistry = {
   doctor: async () => (await import('./doctor.ts')).doctor,
+  infer: async () => (await import('./infer.ts')).infer,
   plan: async () => (await import('./plan.ts')).plan,
 };

@@ -47,15 +47,16 @@ function revealed(job: Job, party: string): string[] {
   return [
     ...(reveal.model.includes(party) ? ['the trained model, all weights'] : []),
     ...(reveal.metrics.includes(party)
-      ? [
-          `${job.task === 'regression' ? 'the error' : 'accuracy and loss'} on the test rows, ${
-            every === undefined || every === 'end' ? 'once, at the end' : `every ${every} epochs`
-          }`,
-        ]
+      ? [`${job.task === 'regression' ? 'the error' : 'accuracy and loss'} on the test rows, ${occasions(every)}`]
       : []),
     ...(reveal.predictions.includes(party) ? ['the predictions'] : []),
     ...(reveal.aggregates.includes(party) ? [`the aggregates: ${(job.aggregates ?? []).join(', ')}`] : []),
   ];
+}
+
+function occasions(every: number | 'end' | undefined): string {
+  if (every === undefined || every === 'end') return 'once, at the end';
+  return every === 1 ? 'after every epoch' : `every ${every} epochs`;
 }
 
 /** What every compute party knows in any case. */

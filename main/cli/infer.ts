@@ -1,0 +1,142 @@
+/** `tacit infer MODEL`: private inference with simulated parties. */
+import { randomBytes } from 'node:crypto';
+import { renameSync, writeFileSync } from 'node:fs';
+import { basename, extname } from 'node:path';
+import { writeNpy } from '../../engine/models/npy.ts';
+import type { PlainTensor } from '../../engine/models/tensor.ts';
+import { InputError, MachineError } from '../../shared/errors.ts';
+import { inferPrivately } from '../host/inference/private-inference.ts';
+import { readModelFile, readTensorFile } from '../host/models/model-files.ts';
+import { distinctAssumptions } from '../host/results/assumptions.ts';
+import { parseChoice, parseInteger } from './arguments.ts';
+import { defineCommand } from './command.ts';
+import { bytesText, countText, durationText } from './output.ts';
+
+export const infer = defineCommand({
+  name: 'infer',
+  summary: 'Let a private model answer private rows, with simulated parties.',
+  usage:
+    'The model belongs to one party, each input to another; answers go to the owner of the input only. All parties are ' +
+    'simulated on this machine, which therefore protects nothing here: use it to try a model, its accuracy on shares and ' +
+    'its cost. Several inputs are answered one after the other; their outputs are named Y.0.npy, Y.1.npy and so on.\n\n' +
+    'Example: tacit infer model.onnx --input rows.npy --output answers.npy --parties 3',
+  arguments: [{ name: 'MODEL', description: 'an ONNX file (.onnx) or a TF.js Layers model (.json)' }],
+  options: {
+    input: { type: 'string', value: 'FILE', multiple: true, description: 'Rows, .npy or ONNX TensorProto .pb.' },
+    output: { type: 'string', value: 'FILE', description: 'Where the answers go, .npy.' },
+    parties: { type: 'string', value: 'N', default: '2', description: 'Number of compute parties, 2 to 16.' },
+    'owner-of-model': {
+      type: 'string',
+      value: 'P',
+      default: '2',
+      description: 'Which party has the model, counted from 1; the others bring the inputs in turn.',
+    },
+    transport: {
+      type: 'string',
+      value: 'KIND',
+      default: 'memory',
+      description: 'memory, or sockets for real TLS links between the parties.',
+    },
+  },
+  async run({ arguments: [path = ''], options, output, progress, signal }) {
+    const transport = parseChoice('--transport', options.transport, ['memory', 'sockets']);
+    const count = parseInteger('--parties', options.parties, { min: 2, max: 16 });
+    const owner = parseInteger('--owner-of-model', options['owner-of-model'], { min: 1, max: count });
+    if (options.input.length === 0) throw missing('--input FILE', 'the rows to answer');
+    if (options.output === undefined) throw missing('--output FILE', 'where the answers go');
+    const targets = targetFiles(options.output, options.input.length);
+    const parties = Array.from({ length: count }, (_, i) => `party-${i + 1}`);
+    const modelOwner = parties[owner - 1] ?? '';
+    const others = parties.filter((party) => party !== modelOwner);
+    const model = readModelFile(path);
+    const inputs = options.input.map((file, i) => ({
+      what: basename(file),
+      owner: others[i % others.length] ?? '',
+      tensor: readTensorFile(file),
+    }));
+    progress.report({ phase: 'planning' });
+    const result = await inferPrivately({
+      model,
+      inputs,
+      parties,
+      modelOwner,
+      transport,
+      signal,
+      onProgress: (done, total) => progress.report({ phase: 'answering', done, total, unit: 'rows' }),
+    });
+    result.outputs.forEach((tensor, i) => write(targets[i] ?? '', tensor));
+    progress.clear();
+
+    inputs.forEach(({ what, owner: party }, i) => {
+      const shape = result.outputs[i]?.shape.join(' x ') ?? '';
+      output.line(`${what} of ${party}, answered by the model of ${modelOwner}: ${targets[i]} (${shape})`);
+    });
+    output.line();
+    output.table(
+      [
+        { heading: 'party', align: 'left' },
+        { heading: 'sent', align: 'right' },
+        { heading: 'predicted', align: 'right' },
+        { heading: 'rounds', align: 'right' },
+        { heading: 'predicted', align: 'right' },
+        { heading: 'from dealer', align: 'right' },
+      ],
+      result.traffic.map((party) => [
+        party.id,
+        bytesText(party.bytesSent),
+        bytesText(party.predictedBytes),
+        countText(party.rounds),
+        countText(party.predictedRounds),
+        bytesText(party.dealerBytes),
+      ]),
+    );
+    const { setup, offline, online } = result.seconds;
+    output.line(
+      `Set-up ${durationText(setup)}, dealer ${durationText(offline)}, online ${durationText(online)}, all on this machine.`,
+    );
+    return {
+      json: {
+        parties: result.traffic,
+        seconds: result.seconds,
+        dealerBytes: result.traffic.reduce((sum, { dealerBytes }) => sum + dealerBytes, 0),
+        outputs: targets.map((file, i) => ({
+          file,
+          input: inputs[i]?.what,
+          receiver: inputs[i]?.owner,
+          shape: result.outputs[i]?.shape,
+        })),
+        modelOwner,
+        transport,
+        digest: result.plan.digest,
+        assumptions: distinctAssumptions(result.assumptions),
+      },
+    };
+  },
+});
+
+function missing(option: string, what: string): InputError {
+  return new InputError('missing-option', `tacit infer: ${option} is missing (${what}).`, {
+    hint: 'See: tacit infer --help',
+  });
+}
+
+/** `Y.npy`, or `Y.0.npy`, `Y.1.npy` ... for several. */
+function targetFiles(output: string, count: number): string[] {
+  if (extname(output).toLowerCase() !== '.npy') {
+    throw new InputError('output-file-type', `--output ${output} must end in .npy.`);
+  }
+  if (count === 1) return [output];
+  const stem = output.slice(0, -extname(output).length);
+  return Array.from({ length: count }, (_, i) => `${stem}.${i}${extname(output)}`);
+}
+
+function write(file: string, tensor: PlainTensor): void {
+  const part = `${file}.${randomBytes(4).toString('hex')}.part`;
+  try {
+    writeFileSync(part, writeNpy(tensor));
+    renameSync(part, file);
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown cause';
+    throw new MachineError('output-not-written', `The answers could not be written to ${file} (${code}).`, { cause });
+  }
+}

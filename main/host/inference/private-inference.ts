@@ -1,0 +1,244 @@
+/**
+ * Private inference with simulated parties: one party's model answers other parties' rows, and neither sees the other's
+ * part. All parties and the dealer run in this process, which therefore holds every secret; plans, kernels, messages and
+ * costs are those of parties on machines of their own. Knows no files and no command line.
+ */
+import { availableParallelism } from 'node:os';
+import { wasmKernels } from '../../../engine/kernels/wasm/wasm.ts';
+import { toFloat64 } from '../../../engine/models/tensor.ts';
+import type { PlainTensor } from '../../../engine/models/tensor.ts';
+import { answerShape, inferenceGraphs, inferenceNames, rowWords, weightWords } from '../../../engine/nn/inference.ts';
+import type { InferenceBatch, InferenceSpec } from '../../../engine/nn/inference.ts';
+import { lower } from '../../../engine/plan/lower.ts';
+import { planJob } from '../../../engine/plan/plan.ts';
+import type { Plan } from '../../../engine/plan/plan.ts';
+import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
+import { memoryNetwork } from '../../../engine/runtime/memory-transport.ts';
+import { Simulation } from '../../../engine/runtime/simulation.ts';
+import { decodeFixed } from '../../../engine/runtime/words.ts';
+import type { Assumption } from '../../../engine/tensor/graph.ts';
+import { InputError, MachineError } from '../../../shared/errors.ts';
+import { checkModel, elementCount } from '../../../shared/model.ts';
+import type { TrainedModel } from '../../../shared/model.ts';
+import { jobCost } from '../results/job-cost.ts';
+import type { JobCost } from '../results/job-cost.ts';
+import type { PartyTimes, PartyTraffic, RunSeconds } from '../results/results.ts';
+import { CountingTransport } from '../run/counting-transport.ts';
+import { loopbackLinks } from './loopback-links.ts';
+
+/** Rows of one party. */
+export interface InferenceInput {
+  /** Name for messages. */
+  readonly what: string;
+  readonly owner: string;
+  /** [rows, ...the model's input shape], or one sample without the first axis. */
+  readonly tensor: PlainTensor;
+}
+
+export interface InferenceOptions {
+  readonly model: TrainedModel;
+  readonly inputs: readonly InferenceInput[];
+  readonly parties: readonly string[];
+  readonly modelOwner: string;
+  readonly transport: 'memory' | 'sockets';
+  /** Values of one party or the dealer that may be in memory at once. */
+  readonly memoryBytes?: number;
+  readonly onProgress?: (done: number, rows: number) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface InferenceResult {
+  /** Answers to each input, to its owner, in order. */
+  readonly outputs: readonly PlainTensor[];
+  readonly plan: Plan;
+  readonly cost: JobCost;
+  readonly assumptions: readonly Assumption[];
+  readonly traffic: readonly PartyTraffic[];
+  readonly times: readonly PartyTimes[];
+  readonly seconds: RunSeconds;
+}
+
+const FRACTION_BITS = 16;
+const ASSUMED_BOUND = 54;
+const MEMORY_BYTES = 512 * 2 ** 20;
+/** Rows of one execution at most: beyond, rounds cost little beside work. */
+const LARGEST_BATCH = 1024;
+
+interface Rows {
+  readonly input: InferenceInput;
+  readonly cells: Float64Array;
+  readonly count: number;
+}
+
+/**
+ * @throws InputError for a model or an input that cannot be used, naming the tensor; MachineError `inference-memory`.
+ */
+export async function inferPrivately(options: InferenceOptions): Promise<InferenceResult> {
+  const { model, parties, modelOwner, signal } = options;
+  const startedMs = performance.now();
+  checkModel(model);
+  const spec: InferenceSpec = {
+    description: model.description,
+    standardised: model.standardisation !== undefined,
+    modelOwner,
+    fractionBits: FRACTION_BITS,
+    assumedBound: ASSUMED_BOUND,
+  };
+  const all = options.inputs.map((input): Rows => ({ input, ...rowsOf(input, spec) }));
+  const weights = weightWords(model, spec);
+  const { plan, assumptions, size } = planBatches(spec, all, parties, options.memoryBytes ?? MEMORY_BYTES);
+  const executions = [
+    { program: inferenceNames.setup, kind: 'setup' },
+    ...all.flatMap(({ input, count }) =>
+      batchSizes(count, size).map((rows) => ({
+        program: inferenceNames.batch({ owner: input.owner, rows }),
+        kind: 'infer',
+      })),
+    ),
+  ];
+  const cost = jobCost(plan, executions);
+
+  const links = options.transport === 'sockets' ? await loopbackLinks(parties, plan.digest, signal) : undefined;
+  try {
+    const inner = links?.transports ?? [...memoryNetwork(parties).values()];
+    const transports = inner.map((transport) => new CountingTransport(transport, transport.peers));
+    const threads = Math.max(1, Math.floor(availableParallelism() / parties.length));
+    const simulation = await Simulation.create({
+      plan,
+      crypto: nodeCrypto,
+      kernels: () => wasmKernels({ threads }),
+      transports,
+    });
+    try {
+      const setUpMs = performance.now();
+      await simulation.execute(inferenceNames.setup, { inputs: new Map([[modelOwner, weights]]) });
+      const outputs: PlainTensor[] = [];
+      const total = all.reduce((sum, { count }) => sum + count, 0);
+      let done = 0;
+      for (const { input, cells, count } of all) {
+        const receiver = parties.indexOf(input.owner);
+        const width = cells.length / count;
+        const shape = answerShape(spec.description, count);
+        const answers = new Float32Array(elementCount(shape));
+        let from = 0;
+        for (const rows of batchSizes(count, size)) {
+          signal.throwIfAborted();
+          const x = rowWords(input.what, cells.subarray(from * width, (from + rows) * width), spec);
+          const revealed = await simulation.execute(inferenceNames.batch({ owner: input.owner, rows }), {
+            inputs: new Map([[input.owner, new Map([[inferenceNames.rows, x]])]]),
+          });
+          const words = revealed[receiver]?.get(inferenceNames.answers) ?? new BigUint64Array(0);
+          answers.set(decodeFixed(words, FRACTION_BITS), (from * answers.length) / count);
+          from += rows;
+          done += rows;
+          options.onProgress?.(done, total);
+        }
+        outputs.push({ type: 'float32', shape, data: answers });
+      }
+      const endedMs = performance.now();
+      const times = simulation.profilers.map(({ executions: profiled }, i) => ({
+        id: parties[i] ?? '',
+        timeOriginMs: performance.timeOrigin,
+        executions: profiled,
+      }));
+      const onlineMs = Math.max(
+        ...times.map(({ executions: own }) => own.reduce((sum, { wallMs }) => sum + wallMs, 0)),
+      );
+      return {
+        outputs,
+        plan,
+        cost,
+        assumptions,
+        times,
+        traffic: transports.map((transport, i) => trafficOf(cost, transport, i)),
+        seconds: {
+          setup: (setUpMs - startedMs) / 1000,
+          offline: (endedMs - setUpMs - onlineMs) / 1000,
+          online: onlineMs / 1000,
+        },
+      };
+    } finally {
+      await simulation.close();
+    }
+  } finally {
+    await links?.close();
+  }
+}
+
+function trafficOf({ training, parties }: JobCost, transport: CountingTransport, i: number): PartyTraffic {
+  const { bytesSent, bytesReceived, rounds } = transport.total();
+  return {
+    id: parties[i] ?? '',
+    bytesSent,
+    bytesReceived,
+    rounds,
+    predictedBytes: training.bytesSent[i] ?? 0,
+    predictedRounds: training.rounds,
+    dealerBytes: training.dealerBytes[i] ?? 0,
+    evalRounds: 0,
+    evalBytes: 0,
+  };
+}
+
+function rowsOf({ what, tensor }: InferenceInput, spec: InferenceSpec): { cells: Float64Array; count: number } {
+  const wanted = spec.description.inputShape;
+  const isSample = tensor.shape.join() === wanted.join();
+  const fits = isSample || tensor.shape.slice(1).join() === wanted.join();
+  const count = isSample ? 1 : (tensor.shape[0] ?? 0);
+  if (!fits || count === 0) {
+    throw new InputError(
+      'input-shape',
+      `${what} has the shape [${tensor.shape.join(', ')}], and the model takes [rows, ${wanted.join(', ')}], one row or more.`,
+      { hint: 'Reshape the array.' },
+    );
+  }
+  const cells = toFloat64(what, tensor);
+  // All of it is checked before anything is shared.
+  rowWords(what, cells, spec);
+  return { cells, count };
+}
+
+/** Whole batches, and a smaller last one. */
+function batchSizes(rows: number, size: number): number[] {
+  const whole = Math.floor(rows / size);
+  return [...new Array<number>(whole).fill(size), ...(rows > whole * size ? [rows - whole * size] : [])];
+}
+
+/** The largest batches whose values fit into memory. */
+function planBatches(
+  spec: InferenceSpec,
+  inputs: readonly Rows[],
+  parties: readonly string[],
+  limitBytes: number,
+): { plan: Plan; assumptions: readonly Assumption[]; size: number } {
+  let size = Math.min(LARGEST_BATCH, Math.max(...inputs.map(({ count }) => count)));
+  for (;;) {
+    const batches = new Map<string, InferenceBatch>();
+    for (const { input, count } of inputs) {
+      for (const rows of batchSizes(count, size)) {
+        const batch = { owner: input.owner, rows };
+        batches.set(inferenceNames.batch(batch), batch);
+      }
+    }
+    const graphs = inferenceGraphs(spec, [...batches.values()]);
+    const plan = planJob(
+      graphs.map((graph) => lower(graph, { parties })),
+      nodeCrypto.sha256,
+    );
+    const needed = Math.max(
+      ...[...plan.programs.values()].flatMap(({ parties: own, dealer }) => [
+        dealer.memoryBytes,
+        ...own.map((party) => party.memoryBytes),
+      ]),
+    );
+    if (needed <= limitBytes) return { plan, assumptions: graphs.flatMap((graph) => graph.assumptions), size };
+    if (size === 1) {
+      throw new MachineError(
+        'inference-memory',
+        `One row of this model needs ${Math.ceil(needed / 2 ** 20)} MiB of values; ${Math.floor(limitBytes / 2 ** 20)} MiB are allowed.`,
+        { hint: 'Use a smaller model.' },
+      );
+    }
+    size = Math.max(1, Math.min(size - 1, Math.floor((size * limitBytes * 0.9) / needed)));
+  }
+}
