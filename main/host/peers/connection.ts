@@ -105,6 +105,13 @@ export class Connection {
     this.close();
   }
 
+  /** Resolves when the network has taken the last word and the socket is gone. */
+  get gone(): Promise<void> {
+    if (this.#tls.destroyed) return Promise.resolve();
+    return new Promise((resolve) => this.#tls.once('close', () => resolve()));
+  }
+
+  /** What was sent before still leaves. */
   close(): void {
     if (this.#ended) return;
     this.#socket.disconnect(true);

@@ -171,9 +171,12 @@ export class Link {
     if (this.#connection === connection) for (const user of this.#users) user.onUp(connection);
   }
 
-  close(): void {
+  /** Resolves when nothing is left of the connection; what was sent before still leaves. */
+  async close(): Promise<void> {
     this.#closing.abort();
-    this.#connection?.close();
+    const connection = this.#connection;
+    connection?.close();
+    await connection?.gone;
   }
 
   get #ownDialWins(): boolean {

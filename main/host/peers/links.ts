@@ -40,6 +40,8 @@ export interface SessionPort {
   onHostClosed(): void;
 }
 
+/** How long a closing host waits for its last words to leave. */
+const LAST_WORDS_MS = 1_000;
 /** Ended sessions that are remembered per link, to answer whoever still speaks of them. */
 const REMEMBERED_ENDS = 256;
 
@@ -131,7 +133,7 @@ export class Links implements LinkTraffic {
     const board = this.#boards.get(fingerprint);
     if (board === undefined) return;
     for (const port of [...board.open.values()]) port.onEnd('key-revoked');
-    this.#drop(board);
+    void this.#drop(board);
   }
 
   /** The link on which a session runs. An InputError (`peer-not-pinned`) where there is none. */
@@ -196,10 +198,14 @@ export class Links implements LinkTraffic {
   /** Ends all links at once, and with them the sessions that nobody has closed before. */
   async close(): Promise<void> {
     this.inviter.close();
-    for (const board of [...this.#boards.values()]) {
+    const closed = [...this.#boards.values()].map((board) => {
       for (const port of [...board.open.values()]) port.onHostClosed();
-      this.#drop(board);
-    }
+      return this.#drop(board);
+    });
+    const deadline = Promise.withResolvers<void>();
+    const timer = setTimeout(deadline.resolve, LAST_WORDS_MS);
+    await Promise.race([Promise.all(closed), deadline.promise]);
+    clearTimeout(timer);
     await this.#listener?.close();
   }
 
@@ -213,9 +219,9 @@ export class Links implements LinkTraffic {
     link.start();
   }
 
-  #drop(board: LinkBoard): void {
+  #drop(board: LinkBoard): Promise<void> {
     this.#boards.delete(board.link.fingerprint);
-    board.link.close();
+    return board.link.close();
   }
 
   #refusal(fingerprint: string): string | undefined {
