@@ -36,8 +36,8 @@ export interface DealerPlan {
   readonly memoryBytes: number;
 }
 
-/** A stage ends when this many instructions are waiting: one run of the kernels serves them all. */
-const STAGE_INSTRUCTIONS = 2000;
+/** A stage ends when this many instructions are waiting: few enough that their buffers stay in cache, many enough for one run. */
+const STAGE_INSTRUCTIONS = 100;
 
 export function planDealer(program: Program, live: Liveness, demand: Demand, states: StateLayout): DealerPlan {
   const lastUse = new Map<number, number>();
