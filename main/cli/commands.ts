@@ -4,7 +4,11 @@ import type { Command } from './command.ts';
 export type CommandRegistry = Readonly<Record<string, () => Promise<Command>>>;
 
 export const commands: CommandRegistry = {
+  dealer: async () => (await import('./dealer.ts')).dealer,
+  demo: async () => (await import('./demo.ts')).demo,
   doctor: async () => (await import('./doctor.ts')).doctor,
   infer: async () => (await import('./infer.ts')).infer,
+  party: async () => (await import('./party.ts')).party,
   plan: async () => (await import('./plan.ts')).plan,
+  run: async () => (await import('./run.ts')).run,
 };

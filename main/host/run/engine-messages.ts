@@ -57,7 +57,7 @@ export interface DealerStart extends ServedTransport {
 export interface PartySummary {
   readonly traffic: PartyTraffic;
   readonly seconds: RunSeconds & { readonly evaluation: number };
-  readonly metrics: RunMetrics | undefined;
+  readonly metrics?: RunMetrics | undefined;
   /** Files that were written. */
   readonly results: readonly string[];
   /** Milliseconds of the training executions by activity. */

@@ -1,0 +1,332 @@
+/**
+ * A job with all its parties on this machine: every party and the dealer a process with a data folder of its own, started and
+ * supervised here, over real links. The one who starts it holds all files, so it protects nothing from him; the processes
+ * know no more than they would on machines of their own. Knows nothing of terminals.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
+import { agreementDigest, parseAgreement } from '../../../shared/agreement.ts';
+import type { Agreement, Member } from '../../../shared/agreement.ts';
+import { schemaDigest } from '../../../shared/dataset.ts';
+import type { DatasetSchema } from '../../../shared/dataset.ts';
+import { InputError, InternalError, MachineError, PeerError } from '../../../shared/errors.ts';
+import { dataParties, partyOrder } from '../../../shared/job-roles.ts';
+import { shareableJob } from '../../../shared/job.ts';
+import type { DataSource, Job, PartyReferences } from '../../../shared/job.ts';
+import { columnPlan, resolveJob } from '../../../shared/resolve-job.ts';
+import type { PartySchemas } from '../../../shared/resolve-job.ts';
+import { localTrainingRows } from '../../../shared/schedule.ts';
+import { openDataset } from '../datasets/dataset.ts';
+import type { Dataset } from '../datasets/dataset.ts';
+import { prepareLocal } from '../datasets/prepare.ts';
+import type { PreparedRows } from '../datasets/prepare.ts';
+import { schemaForJob } from '../datasets/schema.ts';
+import { compileJob } from '../jobs/compile.ts';
+import type { CompiledJob } from '../jobs/compile.ts';
+import { dataFiles, readJobFile } from '../jobs/job-file.ts';
+import type { JobFile } from '../jobs/job-file.ts';
+import { pooledBaseline } from './baseline.ts';
+import type { PooledBaseline } from './baseline.ts';
+import { fromPlainError } from './engine-messages.ts';
+import type { PartySummary } from './engine-messages.ts';
+import { resultsFolder } from './folders.ts';
+import type { LocalFiles } from './local-data.ts';
+import { PartyProcess } from './party-process.ts';
+import type { Listening } from './party-process.ts';
+import type { ProcessMessage } from './supervision.ts';
+
+export interface LocalRunOptions {
+  readonly jobFile: string;
+  /** Each party has its data folder in it. */
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  readonly onProgress: (party: string, progress: { phase: string; done?: number; total?: number }) => void;
+}
+
+export interface LocalRun {
+  readonly compiled: CompiledJob;
+  /** Of the compute parties, in order. */
+  readonly parties: readonly PartySummary[];
+  /** Number of the attempt that succeeded. */
+  readonly attempt: number;
+  readonly baseline: PooledBaseline | undefined;
+  readonly resultFolders: Readonly<Record<string, string>>;
+}
+
+/** A process that was killed is started again so often. */
+const MAX_RESTARTS = 5;
+const THREADS = 1;
+
+interface OpenedJob {
+  readonly compiled: CompiledJob;
+  /** Resolved and without paths. */
+  readonly job: Job;
+  readonly schemas: Record<string, PartySchemas>;
+  readonly files: ReadonlyMap<string, LocalFiles>;
+  readonly datasets: ReadonlyMap<string, { readonly data: Dataset; readonly test: Dataset | undefined }>;
+}
+
+/** Everything that can be wrong with the input is found here, before a process is started. */
+async function openJob({ job, directory }: JobFile, signal: AbortSignal): Promise<OpenedJob> {
+  const files = new Map<string, LocalFiles>();
+  const datasets = new Map<string, { data: Dataset; test: Dataset | undefined }>();
+  const schemas: Record<string, PartySchemas> = {};
+  const references: Record<string, PartyReferences> = {};
+  const reference = (party: string, schema: DatasetSchema) => ({
+    id: party,
+    schema: schemaDigest(schema, nodeCrypto.sha256),
+  });
+  for (const party of dataParties(job)) {
+    const { data, test } = job.parties[party] ?? {};
+    const paths = { data: filesOf(data, directory, party), test: filesOf(test, directory, party) };
+    const opened = {
+      data: await openDataset(paths.data, signal),
+      test: test === undefined ? undefined : await openDataset(paths.test, signal),
+    };
+    const own = {
+      data: schemaForJob(opened.data, job, party),
+      test: opened.test === undefined ? undefined : schemaForJob(opened.test, job, party),
+    };
+    files.set(party, paths);
+    datasets.set(party, opened);
+    schemas[party] = own;
+    references[party] = {
+      data: reference(party, own.data),
+      test: own.test === undefined ? undefined : reference(`${party}-test`, own.test),
+    };
+  }
+  const outside = [...new Set(Object.values(job.reveal).flat())].find((name) => !partyOrder(job).includes(name));
+  if (outside !== undefined) {
+    throw new InputError('receiver-not-computing', `${outside} receives results but does not compute.`, {
+      hint: 'This version reveals to compute parties only: name one of them under "reveal".',
+    });
+  }
+  const shareable = shareableJob(resolveJob(job, schemas), references);
+  return { compiled: compileJob(shareable, schemas), job: shareable, schemas, files, datasets };
+}
+
+function filesOf(source: DataSource | undefined, directory: string, party: string): string[] {
+  if (source === undefined) return [];
+  const paths = dataFiles(source, directory);
+  if (paths === undefined) {
+    throw new InputError('job-names-no-file', `parties.${party} names a registered data set, not a file.`, {
+      hint: 'Write "data: FILE", relative to the job file.',
+    });
+  }
+  return paths;
+}
+
+/** Runs the job; every process has ended when this returns or throws. */
+export async function runLocally(options: LocalRunOptions): Promise<LocalRun> {
+  const { jobFile, signal } = options;
+  const folder = resolve(options.folder);
+  const opened = await openJob(await readJobFile(jobFile, signal), signal);
+  await makeFolder(folder);
+  const supervisor = new LocalParties(opened, folder, options);
+  try {
+    const ends = await supervisor.run();
+    const parties = partyOrder(opened.job);
+    const summaries = parties.flatMap((party) => ends.get(party)?.summary ?? []);
+    if (summaries.length !== parties.length) throw new InternalError('no-summary', 'A party returned no summary.');
+    return {
+      compiled: opened.compiled,
+      parties: summaries,
+      attempt: Math.max(...[...ends.values()].map((end) => end.attempt)),
+      baseline: await baselineOf(opened, signal),
+      resultFolders: Object.fromEntries(parties.map((party) => [party, resultsFolder(join(folder, party))])),
+    };
+  } finally {
+    await supervisor.stop();
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new InputError('data-folder-unusable', `The folder ${folder} cannot be made.`, {
+      hint: 'Choose a folder that belongs to you.',
+      cause,
+    });
+  }
+}
+
+async function baselineOf(opened: OpenedJob, signal: AbortSignal): Promise<PooledBaseline | undefined> {
+  const { compiled, job, schemas, datasets } = opened;
+  const prepared = new Map<string, PreparedRows>();
+  for (const [party, { data, test }] of datasets) {
+    const training = localTrainingRows(compiled.layout, party);
+    prepared.set(party, await prepareLocal(data, test, columnPlan(job, party, schemas), training, signal));
+  }
+  return pooledBaseline(compiled, prepared, signal);
+}
+
+type End = Extract<ProcessMessage, { type: 'done' }>;
+
+/** The processes of one run. */
+class LocalParties {
+  readonly #opened: OpenedJob;
+  readonly #folder: string;
+  readonly #options: LocalRunOptions;
+  readonly #processes = new Map<string, PartyProcess>();
+  readonly #listening = new Map<string, Listening>();
+  readonly #ends = new Map<string, End>();
+  readonly #finished = Promise.withResolvers<void>();
+  #restarts = 0;
+  #agreement: Agreement | undefined;
+  #failing: { readonly party: string; readonly error: Error } | undefined;
+
+  constructor(opened: OpenedJob, folder: string, options: LocalRunOptions) {
+    this.#opened = opened;
+    this.#folder = folder;
+    this.#options = options;
+    this.#finished.promise.catch(() => {});
+  }
+
+  async run(): Promise<ReadonlyMap<string, End>> {
+    const { signal } = this.#options;
+    const { job } = this.#opened;
+    const onAbort = (): void => this.#finished.reject(signal.reason);
+    signal.throwIfAborted();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const starts = [...partyOrder(job), job.dealer].map((name) => this.#start(name));
+      await Promise.race([Promise.all(starts), this.#finished.promise]);
+      this.#agreement = await this.#agree();
+      for (const name of this.#processes.keys()) this.#engage(name);
+      await this.#finished.promise;
+      await rm(this.#agreementFile, { force: true });
+      return this.#ends;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#processes.values()].map((party) => party.stop()));
+  }
+
+  get #agreementFile(): string {
+    return join(this.#folder, 'agreement.json');
+  }
+
+  async #start(name: string): Promise<void> {
+    const { onProgress } = this.#options;
+    const party = new PartyProcess({
+      name,
+      command: name === this.#opened.job.dealer ? 'dealer' : 'party',
+      folder: join(this.#folder, name),
+      onMessage: (message) => this.#onMessage(name, message),
+      onDeath: (how) => this.#onDeath(name, how),
+    });
+    this.#processes.set(name, party);
+    onProgress(name, { phase: 'starting' });
+    this.#listening.set(name, await party.start());
+  }
+
+  /** The agreement of an earlier run that did not come to its end, so that this one goes on where that stopped; or a new one. */
+  async #agree(): Promise<Agreement> {
+    const { job, schemas } = this.#opened;
+    const members = Object.fromEntries(
+      [...this.#listening].map(([name, { fingerprint, address }]): [string, Member] => [
+        name,
+        { fingerprint, role: name === job.dealer ? 'dealer' : 'compute', addresses: [address] },
+      ]),
+    );
+    const fresh: Agreement = {
+      tacitAgreement: 1,
+      session: `local-${randomBytes(8).toString('hex')}`,
+      job,
+      schemas,
+      members,
+    };
+    const earlier = await this.#earlierAgreement();
+    const digest = (agreement: Agreement): string => agreementDigest(agreement, nodeCrypto.sha256);
+    const continued = earlier === undefined ? undefined : { ...fresh, session: earlier.session };
+    if (continued !== undefined && earlier !== undefined && digest(continued) === digest(earlier)) return continued;
+    const part = `${this.#agreementFile}.part`;
+    await writeFile(part, JSON.stringify(fresh));
+    await rename(part, this.#agreementFile);
+    return fresh;
+  }
+
+  async #earlierAgreement(): Promise<Agreement | undefined> {
+    try {
+      const text = await readFile(this.#agreementFile, 'utf8');
+      return parseAgreement(JSON.parse(text), this.#agreementFile, nodeCrypto.sha256);
+    } catch {
+      // None, or one that cannot be continued.
+      return undefined;
+    }
+  }
+
+  /** Pins the others' keys at a process, and lets it take part. */
+  #engage(name: string): void {
+    if (this.#agreement === undefined) return;
+    const peers = [...this.#listening]
+      .filter(([other]) => other !== name)
+      .map(([other, { fingerprint, address }]) => ({ name: other, fingerprint, addresses: [address] }));
+    const files = this.#opened.files.get(name) ?? { data: [], test: [] };
+    const party = this.#processes.get(name);
+    party?.tell({ type: 'pin', peers });
+    party?.tell({ type: 'run', agreement: this.#agreement, files, threads: THREADS });
+  }
+
+  #onMessage(name: string, message: ProcessMessage): void {
+    const { onProgress } = this.#options;
+    switch (message.type) {
+      case 'listening':
+        return;
+      case 'progress': {
+        const { phase, done, total } = message;
+        return onProgress(name, {
+          phase,
+          ...(done === undefined ? {} : { done }),
+          ...(total === undefined ? {} : { total }),
+        });
+      }
+      case 'done':
+        onProgress(name, { phase: 'finished' });
+        this.#ends.set(name, message);
+        if (this.#ends.size === this.#processes.size) this.#finished.resolve();
+        return;
+      case 'failed':
+        return this.#onFailure(name, fromPlainError(message.error));
+    }
+  }
+
+  /** Who caused the failure says more than who was told of it: the others' reports wait a moment for it. */
+  #onFailure(party: string, error: Error): void {
+    const isEcho = error instanceof PeerError && error.code === 'peer-aborted';
+    if (!isEcho) return this.#finished.reject(error);
+    if (this.#failing !== undefined) return;
+    this.#failing = { party, error };
+    setTimeout(() => this.#finished.reject(error), 500);
+  }
+
+  #onDeath(name: string, how: string): void {
+    const { signal, onProgress } = this.#options;
+    if (this.#ends.has(name) || signal.aborted) return;
+    const party = this.#processes.get(name);
+    const where = this.#listening.get(name);
+    if (party === undefined || where === undefined || this.#restarts === MAX_RESTARTS) {
+      this.#finished.reject(
+        new MachineError('party-process-died', `The process of ${name} ${how}.`, {
+          hint: 'Start the job again with the same folder: it goes on from its last checkpoint.',
+        }),
+      );
+      return;
+    }
+    this.#restarts++;
+    onProgress(name, { phase: `${how}; starting again` });
+    party.start(where.address).then(
+      (listening) => {
+        this.#listening.set(name, listening);
+        this.#engage(name);
+      },
+      (error: unknown) => this.#finished.reject(error),
+    );
+  }
+}
