@@ -2,7 +2,9 @@ import { expect, test } from 'vitest';
 import { evaluateSecretly } from '../../helpers/simulate.ts';
 
 test.each([2, 3, 5])('product, n = %i', async (parties) => {
-  const result = await evaluateSecretly([{ values: [1.5, -2, 3] }, { values: [2, 0.25, -7] }], (x, y) => x.mul(y), { parties });
+  const result = await evaluateSecretly([{ values: [1.5, -2, 3] }, { values: [2, 0.25, -7] }], (x, y) => x.mul(y), {
+    parties,
+  });
   [3, -0.5, -21].forEach((v, i) => expect(result.values[i]).toBeCloseTo(v, 3));
 });
 
