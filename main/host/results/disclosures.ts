@@ -4,6 +4,7 @@
  */
 import { dataParties, partyOrder } from '../../../shared/job-roles.ts';
 import type { Job } from '../../../shared/job.ts';
+import { standardisation } from '../../../shared/resolve-job.ts';
 
 export interface Disclosure {
   readonly party: string;
@@ -46,6 +47,9 @@ function revealed(job: Job, party: string): string[] {
   const every = train?.metricsEvery;
   return [
     ...(reveal.model.includes(party) ? ['the trained model, all weights'] : []),
+    ...(reveal.model.includes(party) && standardisation(job) === 'locally'
+      ? ['mean and spread of every numeric feature: the model needs them to take raw numbers']
+      : []),
     ...(reveal.metrics.includes(party)
       ? [`${job.task === 'regression' ? 'the error' : 'accuracy and loss'} on the test rows, ${occasions(every)}`]
       : []),

@@ -8,6 +8,7 @@
  */
 import type { ExecutionTimes } from '../../../engine/runtime/profiler.ts';
 import type { RunRecord } from './results.ts';
+import { peersOf } from './time-shares.ts';
 
 /** Executions drawn with all their lanes at either end of a long run; those between have their own span only. */
 const DETAILED_EXECUTIONS = 1000;
@@ -20,13 +21,13 @@ interface Span {
 
 /** Lanes of one execution with their spans. */
 export function lanesOf(times: ExecutionTimes): { lane: string; spans: Span[] }[] {
-  const { activityMs, layerMs, waitMs } = times;
+  const { activityMs, layerMs } = times;
   const span = (name: string, ms: number): Span => ({ name, ms, category: name });
   const compute = [...layerMs].map(([key, ms]) => ({ name: key.replace('\n', ' · '), ms, category: 'compute' }));
   const booked = compute.reduce((sum, { ms }) => sum + ms, 0);
   // Several threads may be busy at once, so layers can add up to more than the wall time of the kernels.
   const unbooked = Math.max(0, activityMs.compute - booked);
-  const peers = [...waitMs].filter(([party]) => party !== 'dealer');
+  const peers = peersOf(times);
   return [
     { lane: 'compute', spans: [...compute, span('compute', unbooked)] },
     { lane: 'fill', spans: [span('fill', activityMs.fill)] },

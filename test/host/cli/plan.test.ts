@@ -92,7 +92,9 @@ test('people read costs by layer, and who learns what', async () => {
   expect(stdout).toContain('tiny: classification, 20 training and 5 test rows, 2 compute parties, dealer registry');
   expect(stdout).toMatch(/^dense1 +forward /m);
   const [, a = '', b = '', dealer = ''] = stdout.split(/^(?=\S+ \(.*\) learns$)/m);
-  expect(a).toMatch(/^clinic-a \(computes, brings features\) learns\n {2}- the trained model, all weights\n/);
+  expect(a).toMatch(
+    /^clinic-a \(computes, brings features\) learns\n {2}- the trained model, all weights\n {2}- mean and spread of every numeric feature: the model needs them to take raw numbers\n/,
+  );
   expect(a).not.toContain('accuracy');
   expect(b).toMatch(
     /^clinic-b \(computes, brings features and label\) learns\n {2}- accuracy and loss on the test rows, after every epoch\n/,
