@@ -1,16 +1,23 @@
 import { defineConfig } from 'vitest/config';
 
-const unitFolders = ['engine', 'compliance', 'shared', 'host', 'tooling'];
+const unitFolders = ['engine', 'compliance', 'shared', 'tooling'];
+const hostFolders = ['host', 'renderer'];
 const systemFolders = ['parties', 'conformance', 'bench'];
 const testsIn = (folders: readonly string[]): string[] => folders.map((folder) => `test/${folder}/**/*.test.ts`);
 
-/** Two projects: `unit` (fast, few processes) for `npm run check`, `system` (parties as processes) for `npm test` too. */
+/**
+ * Three projects: `unit` (the engine and contracts, no processes) for `npm run check`; `host` (sockets, stores, commands) and
+ * `system` (parties as processes, one file at a time) for `npm test` too.
+ */
 export default defineConfig({
   test: {
     globalSetup: './scripts/build-kernels.mjs',
     projects: [
       {
         test: { name: 'unit', include: testsIn(unitFolders), testTimeout: 60_000 },
+      },
+      {
+        test: { name: 'host', include: testsIn(hostFolders), testTimeout: 120_000, hookTimeout: 60_000 },
       },
       {
         test: {
