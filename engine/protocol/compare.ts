@@ -2,7 +2,7 @@
  * Sign of x - t for a public t, from the opening of x, by one-time digit tables.
  * Ideal functionality: XOR shares of 1{x >= t}, right iff |x - t| < 2^(bits-2). Rounds: 2 after the opening (1 for up to 16
  * bits, 0 for up to 4), then 1 to open the bit under its mask (masked-bit.ts).
- * Cost an element at bits = 48: 24 bits opened; dealer 23 bytes of tables (once for each opening, whatever the number of
+ * Cost an element at bits = 48: 24 bits opened; dealer 20.5 bytes of tables (once for each opening, whatever the number of
  * thresholds) and 8 bytes of monomials. Source: table look-up in the spirit of one-time truth tables (Ishai et al., TCC 2013)
  * and comparison with a public value (Damgård et al., TCC 2006); radix-4 merge as in CrypTFlow2 (CCS 2020).
  *
@@ -20,6 +20,9 @@ import type { SharedBits } from './shared-value.ts';
 const RADIX = 4;
 /** A longer digit costs more in its table than it saves in merging. */
 const LONGEST_DIGIT_BITS = 4;
+
+/** An opened bit is sent by every party and waited for; a dealt one goes to one party, ahead of time. */
+const OPENED_WEIGHT = 5;
 
 /** Shared tables of the digits of r, most significant digit first; they serve every threshold of one opening. */
 export interface DigitTables {
@@ -43,14 +46,36 @@ export function digitTables(b: ProgramBuilder, opened: Opened): DigitTables {
 }
 
 /**
- * Sizes of the digits of k bits, least significant first: as many digits as two levels of merging take, of nearly equal sizes,
- * which makes tables and monomials together smallest; one digit or one level where that suffices.
+ * Sizes of the digits of k bits, least significant first, nearly equal: of the numbers of digits that need no more levels of
+ * merging than the fewest do, the one with the least traffic.
  */
 function digitSizes(k: number): number[] {
   const fewest = Math.ceil(k / LONGEST_DIGIT_BITS);
-  const count =
-    fewest <= 1 ? Math.min(k, 1) : fewest <= RADIX ? Math.min(k, RADIX) : Math.max(fewest, Math.min(k, RADIX * RADIX));
-  return Array.from({ length: count }, (_, i) => Math.floor(((i + 1) * k) / count) - Math.floor((i * k) / count));
+  const most = Math.min(k, fewest <= 1 ? 1 : fewest <= RADIX ? RADIX : RADIX * RADIX);
+  let best: { sizes: number[]; traffic: number } | undefined;
+  for (let count = fewest; count <= most; count++) {
+    const sizes = Array.from(
+      { length: count },
+      (_, i) => Math.floor(((i + 1) * k) / count) - Math.floor((i * k) / count),
+    );
+    const traffic = trafficOf(sizes);
+    if (best === undefined || traffic < best.traffic) best = { sizes, traffic };
+  }
+  return best?.sizes ?? [];
+}
+
+/** Bits an element for tables, monomials and openings, an opened bit counted OPENED_WEIGHT times. */
+function trafficOf(sizes: readonly number[]): number {
+  let bits = sizes.reduce((sum, size) => sum + 2 ** size - 1, 0);
+  for (let digits = sizes.length; digits > 1; digits = Math.ceil(digits / RADIX)) {
+    for (let done = 0; done < digits; done += RADIX) {
+      const group = Math.min(RADIX, digits - done);
+      const equals = done + group < digits ? group : group - 1;
+      const monomials = 2 ** group - 1 - group + (2 ** equals - 1 - equals);
+      if (group > 1) bits += monomials + OPENED_WEIGHT * (group - 1 + equals);
+    }
+  }
+  return bits;
 }
 
 interface Digit {

@@ -106,15 +106,15 @@ export async function checkOutputs(
     for (let e = 0; e < size; e++) words[e] = BigInt.asUintN(wordBits, xs[e] ?? 0n);
     const { openings } = await job.execute('test', { inputs: { x: words } });
     const opening = onlyWords(openings);
-    outputs.forEach(({ name, ideal }, i) => {
-      const sum = sharesOf(job, `y${i}`, wordBits);
+    for (const [i, { name, ideal }] of outputs.entries()) {
+      const sum = await sharesOf(job, `y${i}`, wordBits);
       let wrong = 0;
       for (let e = 0; e < size; e++) {
         const c = opening.words[e] ?? 0n;
         if (BigInt.asIntN(wordBits, sum[e] ?? 0n) !== ideal(xs[e] ?? 0n, c)) wrong++;
       }
       expect(wrong, `${name}: wrong elements of ${size}`).toBe(0);
-    });
+    }
   } finally {
     await job.close();
   }
@@ -129,11 +129,13 @@ function onlyWords(openings: readonly SeenOpening[]): SeenOpening {
 }
 
 /** Sum of all parties' shares of a state. */
-export function sharesOf(job: TestJob, state: string, wordBits: number): BigUint64Array {
-  const [first, ...rest] = job.simulation.parties.map((party) => {
-    const bytes = new Uint8Array(party.readState(state));
-    return new BigUint64Array(bytes.buffer);
-  });
+export async function sharesOf(job: TestJob, state: string, wordBits: number): Promise<BigUint64Array> {
+  const [first, ...rest] = await Promise.all(
+    job.simulation.parties.map(async (party) => {
+      const bytes = new Uint8Array(await party.readState(state));
+      return new BigUint64Array(bytes.buffer);
+    }),
+  );
   const sum = first ?? new BigUint64Array(0);
   for (const words of rest)
     for (let e = 0; e < sum.length; e++) sum[e] = BigInt.asUintN(wordBits, (sum[e] ?? 0n) + (words[e] ?? 0n));
