@@ -77,17 +77,30 @@ export class Dealer {
         }
       }
       await this.#options.kernels.run(this.#memory, stage.instructions);
-      for (const { step, slot } of stage.corrections) {
-        const record = recordOf(planned, step);
-        const target = records[record.correctionParty ?? -1];
-        if (target === undefined || packedBytes(slot, record.width) !== record.bytes) {
-          throw new InternalError('record-size', 'A correction does not fit its record.');
-        }
-        this.#memory.read(slot, record.width, target, record.correctionOffset);
-      }
+      if (stage.corrections.length > 0) await this.#takeCorrections(planned, stage.corrections, records);
     }
     await this.#options.kernels.run(this.#memory, planned.dealer.stores);
     return records;
+  }
+
+  /** Packs corrections of a stage into the records of the parties that get them. */
+  async #takeCorrections(
+    planned: PlannedProgram,
+    corrections: PlannedProgram['dealer']['stages'][number]['corrections'],
+    records: readonly Uint8Array[],
+  ): Promise<void> {
+    const parts = corrections.map(({ step, slot }) => ({ slot, width: recordOf(planned, step).width }));
+    const packed = await this.#memory.pack(parts);
+    let at = 0;
+    for (const { step, slot } of corrections) {
+      const record = recordOf(planned, step);
+      const target = records[record.correctionParty ?? -1];
+      if (target === undefined || packedBytes(slot, record.width) !== record.bytes) {
+        throw new InternalError('record-size', 'A correction does not fit its record.');
+      }
+      target.set(packed.subarray(at, at + record.bytes), record.correctionOffset);
+      at += record.bytes;
+    }
   }
 
   #expand(planned: PlannedProgram, party: number, name: StreamName, execution: number): Uint8Array {

@@ -239,14 +239,24 @@ export type Instruction =
 /** Called after each instruction, if given, with the time it took; a set that cannot tell reports a whole run. */
 export type InstructionTimer = (index: number, ms: number) => void;
 
-/** One memory of a kernel set: resident tensors, read and written only at the edges (links, records, results). */
+/** A slot on its way out of a memory: the low `width` bits of each word, or whole planes (`width` is ignored for bits). */
+export interface PackedPart {
+  readonly slot: Slot;
+  readonly width: number;
+}
+
+/**
+ * One memory of a kernel set: resident tensors, read and written only at the edges (links, records, results).
+ * Calls take effect in the order in which they are made, runs included; a set may carry them out later, and then reports
+ * what went wrong by rejecting the next pack.
+ */
 export interface Memory {
   readonly bytes: number;
   /**
-   * Packs a slot (see packedBytes) keeping the low `width` bits of each word (`width` is ignored for bits). A fresh copy, or
-   * written into `into` at `at`.
+   * The parts packed one after the other (see packedBytes), as they are at the time of the call whatever is called before
+   * the promise settles. The only way out of a memory, and the only wait: a set that computes elsewhere has one transfer a call.
    */
-  read(slot: Slot, width: number, into?: Uint8Array, at?: number): Uint8Array;
+  pack(parts: readonly PackedPart[]): Promise<Uint8Array>;
   /** Overwrites a slot from packed bytes; bits above `width` of a packed word are ignored, words are zero-extended. */
   write(slot: Slot, packed: Uint8Array, width: number): void;
   /** Adds packed words to a slot mod 2^width (the result keeps only `width` bits), or XORs packed planes into it. */
@@ -262,7 +272,10 @@ export interface Kernels {
   readonly wordBits: number;
   /** A zeroed memory. */
   allocate(bytes: number): Promise<Memory>;
-  /** Runs instructions in order. `program` is treated as immutable, so a set may cache what it prepares for it. */
+  /**
+   * Runs instructions in order; a set that computes elsewhere has queued them when the promise resolves. `program` is treated
+   * as immutable, so a set may cache what it prepares for it.
+   */
   run(memory: Memory, program: readonly Instruction[], timer?: InstructionTimer): Promise<void>;
   dispose(): Promise<void>;
 }

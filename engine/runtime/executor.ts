@@ -3,7 +3,7 @@
  * revealed to this party. No operation is traced or planned here. Knows nothing of sockets, stores, or of what is computed.
  */
 import { InternalError } from '../../shared/errors.ts';
-import type { Kernels, Memory } from '../kernels/kernels.ts';
+import type { Kernels, Memory, WordSlot } from '../kernels/kernels.ts';
 import type { PartyPlan, PlannedReveal, Round } from '../plan/party-plan.ts';
 import type { Plan, PlannedProgram } from '../plan/plan.ts';
 import type { CryptoPort, SecretKey } from '../random/crypto-port.ts';
@@ -101,8 +101,8 @@ export class PartyExecutor {
   }
 
   /** State words, for checkpoints. */
-  readState(name: string): Uint8Array {
-    return this.#memory.read(this.#stateSlot(name), 64);
+  async readState(name: string): Promise<Uint8Array> {
+    return await this.#memory.pack([{ slot: this.#stateSlot(name), width: 64 }]);
   }
 
   writeState(name: string, bytes: Uint8Array): void {
@@ -113,7 +113,7 @@ export class PartyExecutor {
     this.#memory.dispose();
   }
 
-  #stateSlot(name: string): Parameters<Memory['read']>[0] {
+  #stateSlot(name: string): WordSlot {
     const slot = this.#options.plan.partyStates.slots.get(name);
     if (slot === undefined) throw new InternalError('no-such-state', `The plan has no state ${name}.`);
     return slot;
@@ -177,15 +177,20 @@ export class PartyExecutor {
     const { index } = party;
     const own: OwnParts = { openings: new Uint8Array(0), reveals: new Map() };
     if (round.openings.length === 0 && round.reveals.length === 0) return own;
+    const mine = round.openings.filter((opening) => opening.sender === undefined || opening.sender === index);
+    const parts = [
+      ...mine.map(({ share, width }) => ({ slot: share, width })),
+      ...round.reveals.map(({ share }) => ({ slot: share, width: 64 })),
+    ];
+    const packed = await profiler.measuring('serialise', () => this.#memory.pack(parts));
     profiler.measure('serialise', () => {
-      const mine = round.openings.filter((opening) => opening.sender === undefined || opening.sender === index);
-      own.openings = new Uint8Array(mine.reduce((sum, opening) => sum + opening.bytes, 0));
-      let at = 0;
-      for (const opening of mine) {
-        this.#memory.read(opening.share, opening.width, own.openings, at);
-        at += opening.bytes;
+      let at = mine.reduce((sum, opening) => sum + opening.bytes, 0);
+      own.openings = packed.subarray(0, at);
+      for (const reveal of round.reveals) {
+        const share = bytesToWords(packed.subarray(at, at + reveal.share.length * 8));
+        own.reveals.set(reveal, this.#blinded(planned, reveal, share, key.execution));
+        at += reveal.share.length * 8;
       }
-      for (const reveal of round.reveals) own.reveals.set(reveal, this.#blinded(planned, reveal, key.execution));
     });
     const recipients = [...planned.program.parties, ...outsideReceivers(planned, round)].filter(
       (name) => name !== this.#self,
@@ -262,8 +267,7 @@ export class PartyExecutor {
     }
   }
 
-  #blinded(planned: PlannedProgram, reveal: PlannedReveal, execution: number): Uint8Array {
-    const share = bytesToWords(this.#memory.read(reveal.share, 64));
+  #blinded(planned: PlannedProgram, reveal: PlannedReveal, share: BigUint64Array, execution: number): Uint8Array {
     blind(share, {
       crypto: this.#options.crypto,
       keys: this.#options.zeroKeys,

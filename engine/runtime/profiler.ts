@@ -61,6 +61,13 @@ export class Profiler {
     return result;
   }
 
+  async measuring<T>(activity: Activity, work: () => Promise<T>): Promise<T> {
+    const from = this.#now();
+    const result = await work();
+    this.#add(activity, this.#now() - from);
+    return result;
+  }
+
   async waiting<T>(activity: 'send' | 'wait' | 'offline', party: string, work: () => Promise<T>): Promise<T> {
     const from = this.#now();
     const result = await work();

@@ -10,6 +10,7 @@ import type {
   InstructionTimer,
   Kernels,
   Memory,
+  PackedPart,
   Slot,
   Windows,
   WordSlot,
@@ -41,16 +42,25 @@ class ReferenceMemory implements Memory {
     return new Uint8Array(this.#buffer, slot.offset + plane * planeBytes(slot.length), planeBytes(slot.length));
   }
 
-  read(slot: Slot, width: number, into?: Uint8Array, at = 0): Uint8Array {
-    checkSlot(slot, this.bytes);
-    const packed = into ?? new Uint8Array(packedBytes(slot, width));
-    let next = into === undefined ? 0 : at;
+  async pack(parts: readonly PackedPart[]): Promise<Uint8Array> {
+    const packed = new Uint8Array(parts.reduce((sum, part) => sum + packedBytes(part.slot, part.width), 0));
+    let at = 0;
+    for (const { slot, width } of parts) {
+      checkSlot(slot, this.bytes);
+      this.#packSlot(slot, width, packed.subarray(at));
+      at += packedBytes(slot, width);
+    }
+    return packed;
+  }
+
+  #packSlot(slot: Slot, width: number, packed: Uint8Array): void {
+    let next = 0;
     if (slot.kind === 'words') {
       for (const word of this.words(slot)) {
         let rest = BigInt.asUintN(width, word);
         for (let byte = 0; byte < Math.ceil(width / 8); byte++, rest >>= 8n) packed[next++] = Number(rest & 0xffn);
       }
-      return packed;
+      return;
     }
     for (let plane = 0; plane < slot.planes; plane++) {
       const source = this.plane(slot, plane);
@@ -60,7 +70,6 @@ class ReferenceMemory implements Memory {
         packed[next++] = byte;
       }
     }
-    return packed;
   }
 
   write(slot: Slot, packed: Uint8Array, width: number): void {

@@ -2,7 +2,7 @@
  * One shared WebAssembly memory with the tensors of a program, and their way in and out of it as packed bytes.
  * Knows nothing of instructions or threads.
  */
-import type { BitSlot, Memory, Slot, WordSlot } from '../kernels.ts';
+import type { BitSlot, Memory, PackedPart, Slot, WordSlot } from '../kernels.ts';
 import { packedBytes, planeBytes, slotBytes } from '../kernels.ts';
 import { checkSlot } from '../check.ts';
 import type { KernelExports } from './module.ts';
@@ -71,19 +71,15 @@ export class Arena implements Memory {
     this.#record.set(record);
   }
 
-  read(slot: Slot, width: number, into?: Uint8Array, at = 0): Uint8Array {
-    checkSlot(slot, this.bytes);
-    const length = packedBytes(slot, width);
-    const packed = into ?? new Uint8Array(length);
-    const start = into === undefined ? 0 : at;
-    if (start + length > packed.length) {
-      throw new InternalError(
-        'kernel-packed-length',
-        `${length} packed bytes do not fit ${packed.length} at ${start}.`,
-      );
+  async pack(parts: readonly PackedPart[]): Promise<Uint8Array> {
+    for (const { slot } of parts) checkSlot(slot, this.bytes);
+    const packed = new Uint8Array(parts.reduce((sum, part) => sum + packedBytes(part.slot, part.width), 0));
+    let at = 0;
+    for (const { slot, width } of parts) {
+      if (slot.kind === 'words') this.#readWords(slot, width, packed, at);
+      else this.#readPlanes(slot, packed, at);
+      at += packedBytes(slot, width);
     }
-    if (slot.kind === 'words') this.#readWords(slot, width, packed, start);
-    else this.#readPlanes(slot, packed, start);
     return packed;
   }
 

@@ -24,8 +24,14 @@ function changingStates(plan: Plan): string[] {
   return [...plan.partyStates.slots.keys()].filter((name) => CHANGING.some((prefix) => name.startsWith(prefix)));
 }
 
-export function packCheckpoint(plan: Plan, executor: PartyExecutor, metrics: readonly MetricSum[]): Uint8Array {
-  const states = changingStates(plan).map((name) => ({ name, content: executor.readState(name) }));
+export async function packCheckpoint(
+  plan: Plan,
+  executor: PartyExecutor,
+  metrics: readonly MetricSum[],
+): Promise<Uint8Array> {
+  const states = await Promise.all(
+    changingStates(plan).map(async (name) => ({ name, content: await executor.readState(name) })),
+  );
   const sizes = states.map(({ name, content }) => ({ name, bytes: content.length }));
   const header = Buffer.from(JSON.stringify({ planDigest: plan.digest, states: sizes, metrics }));
   const length = Buffer.alloc(4);

@@ -118,7 +118,9 @@ class AttemptRun {
         await this.#executeOne(executor, execution, inputs);
         if (execution.number === 0 && resume !== undefined) this.#restore(executor);
         const cost = this.#compiled.plan.programs.get(execution.program)?.cost;
-        if (cost !== undefined && execution.kind === 'step' && schedule.isDue(cost)) this.#save(executor, execution);
+        if (cost !== undefined && execution.kind === 'step' && schedule.isDue(cost)) {
+          await this.#save(executor, execution);
+        }
         this.#report(execution);
       }
     } finally {
@@ -200,11 +202,12 @@ class AttemptRun {
     this.#metrics.push(...unpackCheckpoint(this.#compiled.plan, executor, blob));
   }
 
-  #save(executor: PartyExecutor, { number }: Execution): void {
+  async #save(executor: PartyExecutor, { number }: Execution): Promise<void> {
     const { checkpoints, identity } = this.#store;
-    const key = identity.sealingKey();
     const place = { job: this.#session, attempt: this.#start.attempt, execution: number + 1 };
-    checkpoints.save(place, packCheckpoint(this.#compiled.plan, executor, this.#metrics), key);
+    const blob = await packCheckpoint(this.#compiled.plan, executor, this.#metrics);
+    const key = identity.sealingKey();
+    checkpoints.save(place, blob, key);
     checkpoints.prune(this.#session, KEEP_CHECKPOINTS);
     key.erase();
   }

@@ -22,9 +22,14 @@ async function run(
   }
   for (const [slot, planes] of bits) writePlanes(memory, slot, planes);
   await kernels.run(memory, program);
+  const { buffer } = await memory.pack([{ slot: all, width: 64 }]);
   return {
-    words: (slot) => Array.from(new BigUint64Array(memory.read(slot, 64).buffer), Number),
-    planes: (slot) => readPlanes(memory, slot),
+    words: (slot) => Array.from(new BigUint64Array(buffer, slot.offset, slot.length), Number),
+    planes: (slot) =>
+      Array.from({ length: slot.planes }, (_, plane) => {
+        const bytes = new Uint8Array(buffer, slot.offset + plane * planeBytes(slot.length), planeBytes(slot.length));
+        return planeText(bytes, slot.length);
+      }),
   };
 }
 
@@ -38,12 +43,8 @@ function writePlanes(memory: Memory, slot: BitSlot, planes: readonly string[]): 
   memory.write(slot, packed, 1);
 }
 
-function readPlanes(memory: Memory, slot: BitSlot): string[] {
-  const bytes = Math.ceil(slot.length / 8);
-  const packed = memory.read(slot, 1);
-  return Array.from({ length: slot.planes }, (_, p) =>
-    Array.from({ length: slot.length }, (_, i) => (packed[p * bytes + (i >> 3)]! >> (i & 7)) & 1).join(''),
-  );
+function planeText(bytes: Uint8Array, length: number): string {
+  return Array.from({ length }, (_, i) => (bytes[i >> 3]! >> (i & 7)) & 1).join('');
 }
 
 describe('sizes', () => {
@@ -78,15 +79,19 @@ describe('packing', () => {
     const memory = await kernels.allocate(64);
     const slot: WordSlot = { kind: 'words', offset: 8, length: 2 };
     memory.write(slot, Uint8Array.of(0x01, 0x02, 0xff, 0xff), 11);
-    expect(memory.read(slot, 64)).toEqual(Uint8Array.of(1, 2, 0, 0, 0, 0, 0, 0, 0xff, 7, 0, 0, 0, 0, 0, 0));
-    expect(memory.read(slot, 9)).toEqual(Uint8Array.of(1, 0, 0xff, 1));
+    const packed = (width: number): Promise<Uint8Array> => memory.pack([{ slot, width }]);
+    expect(await packed(64)).toEqual(Uint8Array.of(1, 2, 0, 0, 0, 0, 0, 0, 0xff, 7, 0, 0, 0, 0, 0, 0));
+    const before = packed(9);
     memory.accumulate(slot, Uint8Array.of(0xff, 0x05, 0x02, 0x00), 11);
-    expect(memory.read(slot, 16)).toEqual(Uint8Array.of(0, 0, 1, 0));
-    const into = new Uint8Array(4).fill(9);
-    memory.read({ ...slot, length: 1 }, 8, into, 2);
-    expect(into).toEqual(Uint8Array.of(9, 9, 0, 9));
+    expect(await before).toEqual(Uint8Array.of(1, 0, 0xff, 1));
+    expect(await packed(16)).toEqual(Uint8Array.of(0, 0, 1, 0));
+    const parts = [
+      { slot: { ...slot, length: 1 }, width: 8 },
+      { slot, width: 8 },
+    ];
+    expect(await memory.pack(parts)).toEqual(Uint8Array.of(0, 0, 1));
     memory.dispose();
-    expect(memory.read(slot, 64)).toEqual(new Uint8Array(16));
+    expect(await packed(64)).toEqual(new Uint8Array(16));
   });
 
   test('XORs planes and clears pad bits', async () => {
@@ -94,9 +99,10 @@ describe('packing', () => {
     const memory = await kernels.allocate(64);
     const slot: BitSlot = { kind: 'bits', offset: 16, length: 3, planes: 2 };
     memory.write(slot, Uint8Array.of(0xff, 0xfa), 1);
-    expect(memory.read(slot, 1)).toEqual(Uint8Array.of(7, 2));
+    expect(await memory.pack([{ slot, width: 1 }])).toEqual(Uint8Array.of(7, 2));
     memory.accumulate(slot, Uint8Array.of(5, 1), 1);
-    expect(readPlanes(memory, slot)).toEqual(['010', '110']);
+    const packed = await memory.pack([{ slot, width: 1 }]);
+    expect(Array.from(packed, (plane) => planeText(Uint8Array.of(plane), 3))).toEqual(['010', '110']);
   });
 });
 

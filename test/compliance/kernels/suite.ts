@@ -116,9 +116,9 @@ export function kernelsCompliance(name: string, make: () => Promise<Kernels>): v
         memories.push(memory);
       }
       const [expected, actual] = memories as [Memory, Memory];
-      for (const output of outputs) {
-        expect(Buffer.compare(actual.read(output, 64), expected.read(output, 64)), `${program[0]?.op}`).toBe(0);
-      }
+      const parts = outputs.map((slot) => ({ slot, width: 64 }));
+      const results = await Promise.all([actual.pack(parts), expected.pack(parts)]);
+      expect(Buffer.compare(...results), `${program[0]?.op}`).toBe(0);
       // Pad bits of planes are unspecified; wipe whole output slots before comparing what lies around them.
       for (const memory of memories) {
         for (const output of outputs) {
@@ -126,7 +126,7 @@ export function kernelsCompliance(name: string, make: () => Promise<Kernels>): v
           memory.write(words, new Uint8Array(slotBytes(output)), 64);
         }
       }
-      const around = memories.map((memory) => memory.read(whole(bytes), 64));
+      const around = await Promise.all(memories.map((memory) => memory.pack([{ slot: whole(bytes), width: 64 }])));
       expect(Buffer.compare(around[0]!, around[1]!), `${program[0]?.op}: memory around the output`).toBe(0);
       for (const memory of memories) memory.dispose();
     }
@@ -145,18 +145,23 @@ export function kernelsCompliance(name: string, make: () => Promise<Kernels>): v
           const start = values.words(slots.bytes / 8);
           const packed = values.bytes(packedBytes(slot, width));
           const added = values.bytes(packedBytes(inner, width));
-          const results = memories.map((memory) => {
-            memory.write(whole(slots.bytes), new Uint8Array(start.buffer), 64);
-            const first = memory.read(slot, width);
-            memory.write(slot, packed, width);
-            memory.accumulate(inner, added, width);
-            const into = new Uint8Array(packedBytes(inner, width) + 5).fill(0xaa);
-            memory.read(inner, Math.max(1, width - 3), into, 2);
-            const all = memory.read(whole(slots.bytes), 64);
-            memory.dispose();
-            return [...[first, into, all].map((bytes) => Buffer.from(bytes))];
-          });
-          results[0]!.forEach((bytes, i) => expect(bytes.equals(results[1]![i]!), `width ${width}, ${i}`).toBe(true));
+          const [expected, actual] = await Promise.all(
+            memories.map(async (memory) => {
+              memory.write(whole(slots.bytes), new Uint8Array(start.buffer), 64);
+              const first = memory.pack([{ slot, width }]);
+              memory.write(slot, packed, width);
+              memory.accumulate(inner, added, width);
+              const second = memory.pack([
+                { slot: inner, width: Math.max(1, width - 3) },
+                { slot: whole(slots.bytes), width: 64 },
+                { slot: inner, width },
+              ]);
+              const both = Buffer.concat([await first, await second]);
+              memory.dispose();
+              return both;
+            }),
+          );
+          expect(expected!.equals(actual!), `width ${width} of ${length} words`).toBe(true);
         }
       }
     });
@@ -182,31 +187,39 @@ export function kernelsCompliance(name: string, make: () => Promise<Kernels>): v
         const start = values.words(slots.bytes / 8);
         const packed = values.bytes(packedBytes(slot, 1));
         const added = values.bytes(packedBytes(inner, 1));
-        const results: Buffer[][] = [];
-        for (const set of [reference, kernels]) {
-          const memory = await set.allocate(slots.bytes);
-          memory.write(whole(slots.bytes), new Uint8Array(start.buffer), 64);
-          const first = memory.read(slot, 1);
-          memory.write(slot, packed, 1);
-          memory.accumulate(inner, added, 1);
-          const into = new Uint8Array(packedBytes(slot, 1) + 3);
-          memory.read(slot, 1, into, 3);
-          results.push([Buffer.from(first), Buffer.from(into)]);
-          memory.dispose();
-        }
-        results[0]!.forEach((bytes, i) => expect(bytes.equals(results[1]![i]!), `${length} x ${planes}`).toBe(true));
+        const [expected, actual] = await Promise.all(
+          [reference, kernels].map(async (set) => {
+            const memory = await set.allocate(slots.bytes);
+            memory.write(whole(slots.bytes), new Uint8Array(start.buffer), 64);
+            const first = memory.pack([{ slot, width: 1 }]);
+            memory.write(slot, packed, 1);
+            memory.accumulate(inner, added, 1);
+            const odd: WordSlot = { kind: 'words', offset: 0, length: 1 };
+            const second = memory.pack([
+              { slot: odd, width: 20 },
+              { slot, width: 1 },
+              { slot: inner, width: 1 },
+            ]);
+            const both = Buffer.concat([await first, await second]);
+            memory.dispose();
+            return both;
+          }),
+        );
+        expect(expected!.equals(actual!), `${length} x ${planes}`).toBe(true);
       }
     });
 
     test('a new memory is zero, and wrong lengths are refused', async () => {
       const memory = await kernels.allocate(1024);
-      expect(memory.read(whole(1024), 64).every((byte) => byte === 0)).toBe(true);
+      const everything = { slot: whole(1024), width: 64 };
+      expect((await memory.pack([everything])).every((byte) => byte === 0)).toBe(true);
+      expect(await memory.pack([])).toEqual(new Uint8Array(0));
       expect(() => memory.write(whole(1024), new Uint8Array(8), 64)).toThrow(/packed bytes/);
-      expect(() => memory.read(whole(1032), 64)).toThrow(/does not fit/);
+      await expect(memory.pack([everything, { slot: whole(1032), width: 64 }])).rejects.toThrow(/does not fit/);
       memory.write(whole(1024), new Uint8Array(1024).fill(0xff), 64);
       memory.dispose();
       const next = await kernels.allocate(2048);
-      expect(next.read(whole(2048), 64).every((byte) => byte === 0)).toBe(true);
+      expect((await next.pack([{ slot: whole(2048), width: 64 }])).every((byte) => byte === 0)).toBe(true);
       next.dispose();
     });
 
@@ -402,9 +415,11 @@ export function kernelsCompliance(name: string, make: () => Promise<Kernels>): v
         const [out, input, index] = [slots.words(4), slots.words(6), slots.words(2)];
         const memory = await kernels.allocate(slots.bytes);
         memory.write(index, new Uint8Array(BigUint64Array.of(2n, 3n).buffer), 64);
-        await expect(kernels.run(memory, [{ op: 'gatherRows', out, input, index, inner: 2 }])).rejects.toThrow(
-          expect.objectContaining({ code: 'kernel-index-range' }),
-        );
+        const run = async (): Promise<Uint8Array> => {
+          await kernels.run(memory, [{ op: 'gatherRows', out, input, index, inner: 2 }]);
+          return memory.pack([{ slot: out, width: 64 }]);
+        };
+        await expect(run()).rejects.toThrow(expect.objectContaining({ code: 'kernel-index-range' }));
         memory.dispose();
       });
     });
@@ -699,8 +714,8 @@ export function kernelsCompliance(name: string, make: () => Promise<Kernels>): v
         for (const memory of memories)
           await kernels.run(memory, program, (index, ms) => timed.push(ms < 0 ? -1 : index));
       }
-      const words = memories.map((memory) => new BigUint64Array(memory.read(x, 64).buffer)[39]);
-      expect(words).toEqual([8n, 16n]);
+      const packed = await Promise.all(memories.map((memory) => memory.pack([{ slot: x, width: 64 }])));
+      expect(packed.map((bytes) => new BigUint64Array(bytes.buffer)[39])).toEqual([8n, 16n]);
       expect(timed).toEqual([0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
       for (const memory of memories) memory.dispose();
     });

@@ -28,7 +28,8 @@ describe('the WebAssembly module', () => {
     const memory = await kernels.allocate(64);
     memory.dispose();
     memory.dispose();
-    expect(() => memory.read({ kind: 'words', offset: 0, length: 1 }, 8)).toThrow(/disposed/);
+    const slot = { kind: 'words', offset: 0, length: 1 } as const;
+    await expect(memory.pack([{ slot, width: 8 }])).rejects.toThrow(/disposed/);
     await expect(
       kernels.run(memory, [
         {
