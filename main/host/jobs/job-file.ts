@@ -6,7 +6,8 @@ import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { isMap, isNode, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
 import { InputError } from '../../../shared/errors.ts';
-import { parseJob, type DataSource, type Job } from '../../../shared/job.ts';
+import type { Issue } from '../../../shared/issues.ts';
+import { checkJob, parseJob, type DataSource, type Job } from '../../../shared/job.ts';
 
 /** A job is written by people; a longer file is something else. */
 const MAX_JOB_BYTES = 1 << 20;
@@ -37,12 +38,14 @@ function lineAt(document: Document, lines: LineCounter, path: readonly PropertyK
   return lines.linePos(offset).line;
 }
 
-/**
- * Parses the text of a job file. JSON is read as YAML, which contains it.
- * @param source names the file in errors.
- * @throws InputError naming file and line.
- */
-export function parseJobText(text: string, source: string): Job {
+interface ReadText {
+  readonly value: unknown;
+  /** Line, from 1, of the entry at a path. */
+  readonly lineOf: (path: readonly PropertyKey[]) => number;
+}
+
+/** JSON is read as YAML, which contains it. */
+function readText(text: string, source: string): ReadText {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: '1.2', schema: 'core' });
   const syntax = document.errors[0];
@@ -57,16 +60,50 @@ export function parseJobText(text: string, source: string): Job {
       hint: 'A job names at least its parties, dealer, task and who receives what.',
     });
   }
-  let value: unknown;
   try {
-    value = document.toJS({ maxAliasCount: 100 });
+    const value: unknown = document.toJS({ maxAliasCount: 100 });
+    return { value, lineOf: (path) => lineAt(document, lines, path) };
   } catch (cause) {
     throw new InputError('job-aliases', `${source}: its aliases (*name) do not resolve or expand too far.`, {
       hint: 'Write the repeated part out.',
       cause,
     });
   }
-  return parseJob(value, source, (path) => `${source}:${lineAt(document, lines, path)}`);
+}
+
+/**
+ * Parses the text of a job file.
+ * @param source names the file in errors.
+ * @throws InputError naming file and line.
+ */
+export function parseJobText(text: string, source: string): Job {
+  const { value, lineOf } = readText(text, source);
+  return parseJob(value, source, (path) => `${source}:${lineOf(path)}`);
+}
+
+/** One thing that is wrong with a job's text. */
+export interface TextIssue extends Issue {
+  /** From 1. */
+  readonly line: number;
+}
+
+export type JobTextCheck =
+  { readonly ok: true; readonly job: Job } | { readonly ok: false; readonly issues: readonly TextIssue[] };
+
+/** Checks a text and lists everything that is wrong with it, each with its line: for editors. */
+export function checkJobText(text: string): JobTextCheck {
+  let read: ReadText;
+  try {
+    read = readText(text, 'job');
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const line = Number(/^job:(\d+): /.exec(error.message)?.[1] ?? 1);
+    const message = error.message.replace(/^job:(?:\d+:)? /, '');
+    return { ok: false, issues: [{ code: error.code, path: [], message, hint: error.hint, line }] };
+  }
+  const checked = checkJob(read.value);
+  if (checked.ok) return checked;
+  return { ok: false, issues: checked.issues.map((issue) => ({ ...issue, line: read.lineOf(issue.path) })) };
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Writes what a run leaves behind in one party's folder: timings.json (Trace Event format), report.html, and where that
- * party receives them metrics.json, model.onnx and model.json (TF.js Layers). The caller hands over only what this party
+ * Writes what a run leaves behind in one party's folder: timings.json (Trace Event format), insights.json (dashboards,
+ * shared/timing.ts), report.html, and where that party receives them metrics.json, model.onnx and model.json (TF.js Layers). The caller hands over only what this party
  * may see. Knows nothing of processes, links or jobs' meaning.
  */
 import { mkdir, rename, writeFile } from 'node:fs/promises';
@@ -13,6 +13,7 @@ import { writeTfjsLayers } from '../../../engine/models/tfjs-layers/write.ts';
 import { MachineError } from '../../../shared/errors.ts';
 import type { TrainedModel } from '../../../shared/model.ts';
 import type { Disclosure } from './disclosures.ts';
+import { runInsights } from './insights.ts';
 import type { CostedExecution } from './job-cost.ts';
 import { reportHtml } from './report.ts';
 import { traceEvents } from './trace.ts';
@@ -89,6 +90,8 @@ export async function writeResults(folder: string, run: RunRecord): Promise<stri
     ['timings.json', traceEvents(run)],
     ['report.html', reportHtml(run)],
   ];
+  const insights = runInsights(run);
+  if (insights !== undefined) files.push(['insights.json', JSON.stringify(insights)]);
   if (run.metrics !== undefined) files.push(['metrics.json', `${JSON.stringify(run.metrics, undefined, 2)}\n`]);
   if (run.model !== undefined) {
     const { modelJson, weights } = writeTfjsLayers(run.model);

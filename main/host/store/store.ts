@@ -9,6 +9,8 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { AuditStore } from './audit.ts';
+import { DatasetStore } from './datasets.ts';
+import { DraftStore } from './drafts.ts';
 import { CheckpointStore } from './checkpoints.ts';
 import { joinDatabase, openDatabase } from './database.ts';
 import type { DatabaseKind, StoreDatabase } from './database.ts';
@@ -43,6 +45,8 @@ export class Store {
   readonly jobs: JobStore;
   readonly checkpoints: CheckpointStore;
   readonly timings: TimingStore;
+  readonly datasets: DatasetStore;
+  readonly drafts: DraftStore;
   readonly settings: SettingStore;
   readonly audit: AuditStore;
   readonly vault: Vault;
@@ -56,6 +60,8 @@ export class Store {
     this.jobs = new JobStore(database);
     this.checkpoints = new CheckpointStore(database);
     this.timings = new TimingStore(database);
+    this.datasets = new DatasetStore(database);
+    this.drafts = new DraftStore(database);
     this.settings = new SettingStore(database);
     this.audit = new AuditStore(database);
     this.vault = vault;

@@ -121,4 +121,25 @@ CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(AB
 CREATE TRIGGER audit_is_not_erased BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 `;
 
-export const storeMigrations: readonly string[] = [first];
+const registry = `
+CREATE TABLE dataset (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  paths TEXT NOT NULL,                  -- JSON array of absolute paths
+  uploaded INTEGER NOT NULL,            -- 1: the files are the program's own copies
+  row_count INTEGER NOT NULL,
+  column_count INTEGER NOT NULL,
+  content_digest TEXT NOT NULL,
+  uses TEXT NOT NULL,                   -- JSON object: use by column
+  added_at_ms INTEGER NOT NULL,
+  confirmed_at_ms INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE draft (
+  id TEXT PRIMARY KEY,
+  text TEXT NOT NULL,
+  changed_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`;
+
+export const storeMigrations: readonly string[] = [first, registry];

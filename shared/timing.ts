@@ -1,0 +1,88 @@
+/**
+ * What a run leaves behind for dashboards: one party's figures, measured beside predicted. Written into its results folder
+ * as insights.json; versioned, since files outlive programs. Knows nothing of how they are measured or drawn.
+ */
+import { z } from 'zod';
+
+/** Parts of a party's wall time, in the order in which they are shown; they add up to it. */
+export const activities = ['compute', 'fill', 'serialise', 'send', 'wait', 'offline', 'other'] as const;
+export type ActivityName = (typeof activities)[number];
+
+const amount = z.number().min(0);
+const activityMsSchema = z.object({
+  compute: amount,
+  fill: amount,
+  serialise: amount,
+  send: amount,
+  wait: amount,
+  offline: amount,
+  other: amount,
+});
+
+const scoresSchema = {
+  accuracy: z.number().optional(),
+  rmse: z.number().optional(),
+  loss: z.number().optional(),
+};
+
+const waitsSchema = z.array(z.object({ party: z.string(), ms: amount }));
+
+export const runInsightsSchema = z.object({
+  tacitInsights: z.literal(1),
+  /** The party whose figures these are. */
+  party: z.string(),
+  title: z.string(),
+  startedAtMs: amount,
+  planDigest: z.string(),
+  seconds: z.object({ setup: amount, offline: amount, online: amount }),
+  traffic: z.object({
+    bytesSent: amount,
+    bytesReceived: amount,
+    rounds: amount,
+    predictedBytes: amount,
+    predictedRounds: amount,
+    dealerBytes: amount,
+    evalRounds: amount,
+    evalBytes: amount,
+  }),
+  wallMs: amount,
+  activityMs: activityMsSchema,
+  /** `activityMs.wait` by the party that was waited for. */
+  waits: waitsSchema,
+  /** Bytes and rounds are the plan's, which the run has to keep; time is measured. */
+  layers: z.array(
+    z.object({
+      layer: z.string(),
+      phase: z.string(),
+      bytesSent: amount,
+      bytesOpened: amount,
+      rounds: amount,
+      multiplyAdds: amount,
+      dealerBytes: amount,
+      computeMs: amount,
+    }),
+  ),
+  programs: z.array(
+    z.object({ program: z.string(), kind: z.string(), executions: amount, rounds: amount, bytesSent: amount }),
+  ),
+  /** In order; of a long run, the beginning and the end. `startMs` since 1970. */
+  executions: z.array(
+    z.object({
+      program: z.string(),
+      execution: z.int(),
+      startMs: amount,
+      wallMs: amount,
+      activityMs: activityMsSchema,
+      waits: waitsSchema,
+    }),
+  ),
+  executionsInAll: z.int().min(0),
+  metrics: z
+    .object({
+      ...scoresSchema,
+      baseline: z.object(scoresSchema).optional(),
+      history: z.array(z.object({ epoch: z.int(), ...scoresSchema })).optional(),
+    })
+    .optional(),
+});
+export type RunInsights = z.infer<typeof runInsightsSchema>;
