@@ -115,6 +115,11 @@ export class Session implements Transport {
     }
   }
 
+  /** Every peer is connected and has opened the session. */
+  get isReady(): boolean {
+    return this.peers.every((party) => this.#peers.get(party)?.isOpen === true);
+  }
+
   /** What the session waits for now, a line per peer. */
   waiting(): Waiting[] {
     return [...this.#peers.values()].flatMap((peer) => peer.waiting() ?? []);
@@ -177,7 +182,7 @@ export class Session implements Transport {
   }
 
   #lookWhetherReady(): void {
-    if (this.peers.every((party) => this.#peers.get(party)?.isOpen === true)) this.#ready.resolve();
+    if (this.isReady) this.#ready.resolve();
   }
 
   #refuseWhenOver(party: string): void {

@@ -44,7 +44,8 @@ export interface RunEnd<Result> {
 
 /** A run that fails so often has another cause than a passing one. */
 const MAX_ATTEMPTS = 20;
-const WAITING_EVERY_MS = 500;
+/** A wait that lasts so long is told, with the peer's name. */
+const WORTH_TELLING_MS = 1_000;
 
 /** Stores the job where it is new. A job that is over is refused (`job-over`). */
 function storeJob({ host, agreement }: RunOptions): void {
@@ -81,9 +82,10 @@ export async function runAttempts<Result>(
     const transport = openSession(links, { session, attempt, jobDigest: digest, planDigest, self, members, signal });
     const watch = setInterval(() => {
       const [waiting] = transport.waiting();
-      if (waiting !== undefined && Date.now() - waiting.sinceMs >= 2 * WAITING_EVERY_MS)
-        onProgress({ phase: waiting.step });
-    }, WAITING_EVERY_MS);
+      if (waiting === undefined || Date.now() - waiting.sinceMs < WORTH_TELLING_MS) return;
+      // What the dealer waits for is the end of the parties' work: no delay.
+      if (self !== agreement.job.dealer || !transport.isReady) onProgress({ phase: waiting.step });
+    }, WORTH_TELLING_MS / 2);
     try {
       onProgress({ phase: tries === 1 ? 'connecting' : `connecting, attempt ${attempt}` });
       await transport.ready(signal);

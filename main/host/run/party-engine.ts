@@ -45,6 +45,8 @@ if (parentPort === null) throw new InternalError('not-a-worker', 'The engine was
 const host = parentPort;
 const tell = (event: EngineEvent): void => host.postMessage(event);
 const setup = workerData as EngineSetup;
+/** Since when no attempt runs: set-up time counts from here. */
+let idleSinceMs = 0;
 
 try {
   const { agreement, self, folder, threads } = setup;
@@ -58,7 +60,10 @@ try {
       .execute()
       .then((summary) => tell({ type: 'done', summary }))
       .catch((error: unknown) => tell({ type: 'failed', error: toPlainError(error) }))
-      .finally(() => start.port.close());
+      .finally(() => {
+        idleSinceMs = performance.now();
+        start.port.close();
+      });
   });
   tell({ type: 'compiled', planDigest: compiled.plan.digest, executions: script.length });
 } catch (error) {
@@ -267,7 +272,7 @@ class AttemptRun {
     const online = sum(training, (one) => one.wallMs) / 1000 - offline;
     const evaluation = (sum(times, (one) => one.wallMs) - sum(training, (one) => one.wallMs)) / 1000;
     const first = times[0]?.startedMs ?? performance.now();
-    const seconds = { setup: Math.max(0, first / 1000), offline, online };
+    const seconds = { setup: (first - idleSinceMs) / 1000, offline, online };
     const activities = Object.keys(times[0]?.activityMs ?? {}) as (keyof (typeof times)[number]['activityMs'])[];
     const results = await writeResults(resultsFolder(setup.folder), {
       title: job.name,
