@@ -4,6 +4,7 @@ import type { Command } from './command.ts';
 export type CommandRegistry = Readonly<Record<string, () => Promise<Command>>>;
 
 export const commands: CommandRegistry = {
+  bench: async () => (await import('./bench.ts')).bench,
   dealer: async () => (await import('./dealer.ts')).dealer,
   demo: async () => (await import('./demo.ts')).demo,
   doctor: async () => (await import('./doctor.ts')).doctor,
