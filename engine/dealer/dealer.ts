@@ -5,7 +5,7 @@
 import type { Kernels, Memory } from '../kernels/kernels.ts';
 import { packedBytes } from '../kernels/kernels.ts';
 import type { Plan, PlannedProgram } from '../plan/plan.ts';
-import { streamKey } from '../plan/records.ts';
+import { partyOf, slotOf, streamKey } from '../plan/records.ts';
 import type { CorrelationRecord, StreamName } from '../plan/records.ts';
 import { InternalError } from '../../shared/errors.ts';
 import type { PartyStreams } from '../random/streams.ts';
@@ -40,7 +40,10 @@ export class Dealer {
   ): Promise<Uint8Array[]> {
     const planned = this.#options.plan.programs.get(programName);
     if (planned === undefined) throw new InternalError('no-such-program', `The plan has no program ${programName}.`);
-    const records = planned.demand.correctionBytes.map((bytes) => new Uint8Array(bytes));
+    const n = planned.program.parties.length;
+    const records = planned.program.parties.map(
+      (_, party) => new Uint8Array(planned.demand.correctionBytes[slotOf(party, execution, n)] ?? 0),
+    );
     const streams = new Map<string, Uint8Array>();
     const streamOf = (party: number, name: StreamName): Uint8Array => {
       const key = `${party}:${streamKey(name)}`;
@@ -66,7 +69,7 @@ export class Dealer {
           const parties = this.#options.streams.map((_, index) => index);
           const contributors =
             fill.from === 'shares'
-              ? parties.filter((index) => index !== fill.except)
+              ? parties.filter((index) => index !== partyOf(fill.except, execution, parties.length))
               : fill.owner === undefined
                 ? parties
                 : [fill.owner];
@@ -77,7 +80,7 @@ export class Dealer {
         }
       }
       await this.#options.kernels.run(this.#memory, stage.instructions);
-      if (stage.corrections.length > 0) await this.#takeCorrections(planned, stage.corrections, records);
+      if (stage.corrections.length > 0) await this.#takeCorrections(planned, execution, stage.corrections, records);
     }
     await this.#options.kernels.run(this.#memory, planned.dealer.stores);
     return records;
@@ -86,6 +89,7 @@ export class Dealer {
   /** Packs corrections of a stage into the records of the parties that get them. */
   async #takeCorrections(
     planned: PlannedProgram,
+    execution: number,
     corrections: PlannedProgram['dealer']['stages'][number]['corrections'],
     records: readonly Uint8Array[],
   ): Promise<void> {
@@ -94,7 +98,7 @@ export class Dealer {
     let at = 0;
     for (const { step, slot } of corrections) {
       const record = recordOf(planned, step);
-      const target = records[record.correctionParty ?? -1];
+      const target = records[partyOf(record.correctionSlot ?? -1, execution, records.length)];
       if (target === undefined || packedBytes(slot, record.width) !== record.bytes) {
         throw new InternalError('record-size', 'A correction does not fit its record.');
       }

@@ -27,7 +27,7 @@ export interface PlanCost {
   readonly bytesReceived: readonly number[];
   readonly bytesOpened: readonly number[];
   readonly multiplyAdds: readonly number[];
-  /** Correction bytes for every compute party in order, without seals. */
+  /** Correction bytes for every slot in order, without seals; parties take turns in the slots (records.ts). */
   readonly dealerBytes: readonly number[];
   readonly instructions: readonly number[];
   readonly layers: readonly LayerCost[];

@@ -17,7 +17,7 @@ import type { StateLayout } from './state-layout.ts';
 export type DealerFill =
   /** Sum (or XOR) of all parties' streams for a random value, or the owner's stream for an owner-known mask. */
   | { readonly from: 'random'; readonly slot: Slot; readonly step: number; readonly owner: number | undefined }
-  /** Sum of the streams of all parties but the one that receives the correction. */
+  /** Sum of the streams of all parties but the one in the slot that receives the correction. */
   | { readonly from: 'shares'; readonly slot: Slot; readonly step: number; readonly except: number }
   | { readonly from: 'known'; readonly slot: Slot; readonly name: string }
   | { readonly from: 'constant'; readonly slot: Slot; readonly words: readonly bigint[] };
@@ -132,7 +132,7 @@ export function planDealer(program: Program, live: Liveness, demand: Demand, sta
         break;
       case 'deal': {
         const record = demand.records.get(index);
-        if (record?.correctionParty === undefined) throw new InternalError('no-record', 'A dealt value has no record.');
+        if (record?.correctionSlot === undefined) throw new InternalError('no-record', 'A dealt value has no record.');
         const source = toSlot(step.dealer, offsetOf);
         const temporary = (): Slot => {
           const bytes = slotBytes(source);
@@ -142,7 +142,7 @@ export function planDealer(program: Program, live: Liveness, demand: Demand, sta
         };
         const shares = temporary();
         const correction = temporary();
-        stage.fills.push({ from: 'shares', slot: shares, step: index, except: record.correctionParty });
+        stage.fills.push({ from: 'shares', slot: shares, step: index, except: record.correctionSlot });
         if (source.kind === 'words' && shares.kind === 'words' && correction.kind === 'words') {
           stage.instructions.push({
             op: 'combine',

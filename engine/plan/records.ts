@@ -16,7 +16,7 @@ const STREAM_ALIGNMENT_BYTES = 64;
 /** A stream of an execution: its own key by purpose, its own nonce by lane. */
 export interface StreamName {
   readonly purpose: StreamPurpose;
-  /** For dealt values the party that receives the correction and so skips the stream; for inputs the owner; else 0. */
+  /** For dealt values the slot that receives the correction and so skips the stream; for inputs the owner; else 0. */
   readonly lane: number;
 }
 
@@ -29,15 +29,15 @@ export interface CorrelationRecord extends StreamName {
   /** Packed bytes, in the stream and in a correction. */
   readonly bytes: number;
   readonly width: number;
-  /** Index of the party that receives the correction of a dealt value; undefined for the others. */
-  readonly correctionParty: number | undefined;
-  /** Offset in that party's correction record of this execution. */
+  /** Who receives the correction of a dealt value: a slot that another party fills in each execution (slotOf). */
+  readonly correctionSlot: number | undefined;
+  /** Offset in that slot's correction record of an execution. */
   readonly correctionOffset: number;
 }
 
 export interface Demand {
   readonly records: ReadonlyMap<number, CorrelationRecord>;
-  /** Bytes of the correction record of each party for one execution. */
+  /** Bytes of the correction record of each slot for one execution. */
   readonly correctionBytes: readonly number[];
   /** Length of every stream of one execution. */
   readonly streams: readonly (StreamName & { readonly bytes: number })[];
@@ -54,13 +54,13 @@ export function demandOf(program: Program, live: Liveness): Demand {
     if (info === undefined) return;
     const width = step.op === 'deal' ? step.width : program.wordBits;
     const bytes = packedBytes(info, width);
-    // The correction goes to whoever has received least so far in this execution.
-    const correctionParty = step.op === 'deal' ? correctionBytes.indexOf(Math.min(...correctionBytes)) : undefined;
-    const correctionOffset = correctionParty === undefined ? 0 : (correctionBytes[correctionParty] ?? 0);
-    if (correctionParty !== undefined) correctionBytes[correctionParty] = correctionOffset + bytes;
+    // The correction goes to the slot that has received least so far.
+    const correctionSlot = step.op === 'deal' ? correctionBytes.indexOf(Math.min(...correctionBytes)) : undefined;
+    const correctionOffset = correctionSlot === undefined ? 0 : (correctionBytes[correctionSlot] ?? 0);
+    if (correctionSlot !== undefined) correctionBytes[correctionSlot] = correctionOffset + bytes;
     const purpose =
       step.op === 'deal' ? 'share' : step.op === 'ownerMask' ? 'input' : info.kind === 'bits' ? 'bit' : 'mask';
-    const lane = correctionParty ?? (step.op === 'ownerMask' ? program.parties.indexOf(step.owner) : 0);
+    const lane = correctionSlot ?? (step.op === 'ownerMask' ? program.parties.indexOf(step.owner) : 0);
     const stream = streams.get(streamKey({ purpose, lane })) ?? { purpose, lane, bytes: 0 };
     streams.set(streamKey(stream), stream);
     records.set(index, {
@@ -71,7 +71,7 @@ export function demandOf(program: Program, live: Liveness): Demand {
       streamOffset: stream.bytes,
       bytes,
       width,
-      correctionParty,
+      correctionSlot,
       correctionOffset,
     });
     stream.bytes += Math.ceil(bytes / STREAM_ALIGNMENT_BYTES) * STREAM_ALIGNMENT_BYTES;
@@ -81,4 +81,14 @@ export function demandOf(program: Program, live: Liveness): Demand {
 
 export function streamKey({ purpose, lane }: StreamName): string {
   return `${purpose}/${lane}`;
+}
+
+/** Slot that a party fills in an execution: corrections rotate, so that over a job all parties receive about the same. */
+export function slotOf(party: number, execution: number, parties: number): number {
+  return (((party - execution) % parties) + parties) % parties;
+}
+
+/** Inverse of slotOf. */
+export function partyOf(slot: number, execution: number, parties: number): number {
+  return (slot + execution) % parties;
 }

@@ -7,7 +7,7 @@ import type { Kernels, Memory, WordSlot } from '../kernels/kernels.ts';
 import type { PartyPlan, PlannedReveal, Round } from '../plan/party-plan.ts';
 import type { Plan, PlannedProgram } from '../plan/plan.ts';
 import type { CryptoPort, SecretKey } from '../random/crypto-port.ts';
-import { streamKey } from '../plan/records.ts';
+import { slotOf, streamKey } from '../plan/records.ts';
 import type { StreamName } from '../plan/records.ts';
 import type { PartyStreams } from '../random/streams.ts';
 import type { MaskGuard, RecordSource } from './ports.ts';
@@ -75,11 +75,13 @@ export class PartyExecutor {
     profiler.begin(programName, execution);
     this.#streams.clear();
     await guard.begin(execution);
-    const needsRecord = (planned.demand.correctionBytes[index] ?? 0) > 0;
+    const slot = slotOf(index, execution, plan.parties.length);
+    const recordBytes = planned.demand.correctionBytes[slot] ?? 0;
+    const needsRecord = recordBytes > 0;
     const record = needsRecord
       ? await profiler.waiting('offline', 'dealer', () => records.take(execution, signal))
       : new Uint8Array(0);
-    if (record.length !== (planned.demand.correctionBytes[index] ?? 0)) {
+    if (record.length !== recordBytes) {
       throw new InternalError(
         'record-size',
         `The correction record of execution ${execution} has ${record.length} bytes.`,
@@ -125,7 +127,7 @@ export class PartyExecutor {
         const demand = planned.demand.records.get(fill.step);
         if (demand === undefined) throw new InternalError('no-record', `Step ${fill.step} has no correlation record.`);
         const bytes =
-          demand.correctionParty === this.#options.index
+          demand.correctionSlot === slotOf(this.#options.index, execution, planned.program.parties.length)
             ? record.subarray(demand.correctionOffset, demand.correctionOffset + demand.bytes)
             : this.#stream(planned, demand, execution).subarray(
                 demand.streamOffset,

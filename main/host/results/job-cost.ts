@@ -3,6 +3,7 @@
  * Knows nothing of machines: times come from rates (predict-time.ts) or from a run (results.ts).
  */
 import { InternalError } from '../../../shared/errors.ts';
+import { slotOf } from '../../../engine/plan/records.ts';
 import type { Plan } from '../../../engine/plan/plan.ts';
 
 /** One execution of a job's script, as far as costs are concerned. */
@@ -60,14 +61,19 @@ export function layerName(layer: string): string {
 
 /** Exact costs of a job from its plan and the executions in it. */
 export function jobCost(plan: Plan, executions: Iterable<CostedExecution>): JobCost {
-  const counts = new Map<string, { kind: string; count: number }>();
+  const parties = plan.parties.length;
+  const counts = new Map<string, { kind: string; count: number; dealerBytes: number[] }>();
+  let number = 0;
   for (const { program, kind } of executions) {
-    const entry = counts.get(program) ?? { kind, count: 0 };
+    const entry = counts.get(program) ?? { kind, count: 0, dealerBytes: new Array<number>(parties).fill(0) };
     entry.count++;
+    const bySlot = plan.programs.get(program)?.cost.dealerBytes ?? [];
+    entry.dealerBytes = entry.dealerBytes.map((sum, party) => sum + (bySlot[slotOf(party, number, parties)] ?? 0));
     counts.set(program, entry);
+    number++;
   }
   const layers = new Map<string, LayerTotal>();
-  const programs = [...counts].map(([program, { kind, count }]): ProgramCost => {
+  const programs = [...counts].map(([program, { kind, count, dealerBytes }]): ProgramCost => {
     const cost = plan.programs.get(program)?.cost;
     if (cost === undefined) throw new InternalError('no-such-program', `The plan has no program ${program}.`);
     for (const row of cost.layers) {
@@ -93,7 +99,7 @@ export function jobCost(plan: Plan, executions: Iterable<CostedExecution>): JobC
       bytesReceived: times(cost.bytesReceived),
       bytesOpened: times(cost.bytesOpened),
       multiplyAdds: times(cost.multiplyAdds),
-      dealerBytes: times(cost.dealerBytes),
+      dealerBytes,
     };
   });
   const isEvaluation = ({ kind }: ProgramCost): boolean => kind === 'evaluate';

@@ -10,6 +10,7 @@ import type { Kernels } from '../../../engine/kernels/kernels.ts';
 import type { Execution } from '../../../engine/nn/script.ts';
 import { SecretKey } from '../../../engine/random/crypto-port.ts';
 import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
+import { slotOf } from '../../../engine/plan/records.ts';
 import { PartyStreams } from '../../../engine/random/streams.ts';
 import { PartyExecutor } from '../../../engine/runtime/executor.ts';
 import { Profiler } from '../../../engine/runtime/profiler.ts';
@@ -158,7 +159,10 @@ class AttemptRun {
     const cursor = vault.cursor({ job: this.#session, attempt, planDigest: plan.digest });
     const streams = new PartyStreams(nodeCrypto, new SecretKey(seed));
     const needing = executions
-      .filter(({ program }) => (plan.programs.get(program)?.demand.correctionBytes[index] ?? 0) > 0)
+      .filter(({ program, number }) => {
+        const slot = slotOf(index, number, plan.parties.length);
+        return (plan.programs.get(program)?.demand.correctionBytes[slot] ?? 0) > 0;
+      })
       .map(({ number }) => number);
     const records = new RecordStream({
       transport: this.#transport,
