@@ -47,7 +47,7 @@ export default defineConfig(
       'coverage/',
       'tacit-demo/',
       '**/*.tacit-data/',
-      'engine/kernels/wasm/assembly/', // AssemblyScript: its own language
+      'engine/*/wasm/assembly/', // AssemblyScript: its own language
       '**/generated/',
     ],
   },

@@ -23,7 +23,7 @@ function* sourceFiles(folder: string): Generator<string> {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
-      const skipped = entry.name === 'build' || path === join('engine', 'kernels', 'wasm', 'assembly');
+      const skipped = entry.name === 'build' || path.endsWith(join('wasm', 'assembly'));
       if (!skipped) yield* sourceFiles(path);
     } else if (/\.(?:ts|svelte)$/u.test(entry.name)) yield path.split(sep).join('/');
   }

@@ -1,5 +1,5 @@
 /**
- * The part of the WebAssembly API that the kernels use. Node's types leave it out and the DOM's types would let the engine
+ * The part of the WebAssembly API that the engine uses. Node's types leave it out and the DOM's types would let the engine
  * name a document.
  */
 declare namespace WebAssembly {

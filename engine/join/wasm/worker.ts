@@ -1,0 +1,4 @@
+/** Entry of a curve thread; an own file because a Worker starts from one. */
+import { serve } from './pool.ts';
+
+serve();
