@@ -54,6 +54,7 @@ export async function runHeadless(
     output.line(`Key: ${fingerprintWords(fingerprint, 8).join(' ')} ... (${fingerprint.slice(0, 16)}...)`);
     for (const { name: peer, state } of host.links.statuses()) output.line(`Peer: ${peer}, ${state}`);
     if (agreement === undefined) return await holdLinks(host, context);
+    readdress(host, agreement);
     const files = { data: options.data.map((file) => resolve(file)), test: options.test.map((file) => resolve(file)) };
     const onProgress = (progress: { phase: string; done?: number; total?: number }): void =>
       context.progress.report({ ...progress, unit: 'steps' });
@@ -66,6 +67,16 @@ export async function runHeadless(
     return { json: { attempt, ...summary } };
   } finally {
     await host.close();
+  }
+}
+
+/** Hosts move: paired members are dialled where the agreement says. It pairs nobody. */
+function readdress({ links, store }: Host, { members }: Agreement): void {
+  for (const { fingerprint, addresses } of Object.values(members)) {
+    const peer = store.peers.get(fingerprint);
+    if (peer !== undefined && peer.revokedAtMs === undefined && addresses.length > 0) {
+      links.pin({ fingerprint, name: peer.name, addresses });
+    }
   }
 }
 

@@ -16,12 +16,14 @@ export interface Running {
   readonly pid: number;
   readonly ended: Promise<Ended>;
   /** Resolves when standard error has said something that matches. */
-  said(pattern: RegExp): Promise<void>;
+  said(pattern: RegExp): Promise<RegExpExecArray>;
   signal(name: NodeJS.Signals): void;
+  /** Types a line. */
+  type(line: string): void;
 }
 
 export function startTacit(...args: string[]): Running {
-  const child = spawn(process.execPath, [entryFile('cli'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [entryFile('cli'), ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   const listeners = new Set<() => void>();
@@ -42,13 +44,15 @@ export function startTacit(...args: string[]): Running {
     said: (pattern) =>
       new Promise((resolve, reject) => {
         const look = (): void => {
-          if (pattern.test(stderr)) resolve();
+          const match = pattern.exec(stderr);
+          if (match !== null) resolve(match);
         };
         listeners.add(look);
         void ended.then(() => reject(new Error(`The program ended without saying ${pattern}: ${stderr}`)));
         look();
       }),
     signal: (name) => void child.kill(name),
+    type: (line) => void child.stdin.write(`${line}\n`),
   };
 }
 

@@ -71,6 +71,8 @@ export class Links implements LinkTraffic {
   readonly #boards = new Map<string, LinkBoard>();
   readonly #watchers = new Set<(status: LinkStatus) => void>();
   #listener: Listener | undefined;
+  /** From now on nothing new is let in, nor dialled. */
+  #closing = false;
 
   /** Use openLinks. */
   constructor(options: LinksOptions) {
@@ -197,6 +199,7 @@ export class Links implements LinkTraffic {
 
   /** Ends all links at once, and with them the sessions that nobody has closed before. */
   async close(): Promise<void> {
+    this.#closing = true;
     this.inviter.close();
     const closed = [...this.#boards.values()].map((board) => {
       for (const port of [...board.open.values()]) port.onHostClosed();
@@ -212,7 +215,7 @@ export class Links implements LinkTraffic {
   #keepUp(peer: PinnedPeer): void {
     const { identity, software } = this.#options;
     const { fingerprint, name, addresses } = peer;
-    if (this.#boards.has(fingerprint) || this.#refusal(fingerprint) !== undefined) return;
+    if (this.#closing || this.#boards.has(fingerprint) || this.#refusal(fingerprint) !== undefined) return;
     const onStatus = () => this.#onStatus(link);
     const link = new Link({ identity, software, fingerprint, traffic: this, onStatus }, name, addresses);
     this.#boards.set(fingerprint, { link, open: new Map(), ended: new Map() });

@@ -97,12 +97,6 @@ async function openJob({ job, directory }: JobFile, signal: AbortSignal): Promis
       test: own.test === undefined ? undefined : reference(`${party}-test`, own.test),
     };
   }
-  const outside = [...new Set(Object.values(job.reveal).flat())].find((name) => !partyOrder(job).includes(name));
-  if (outside !== undefined) {
-    throw new InputError('receiver-not-computing', `${outside} receives results but does not compute.`, {
-      hint: 'This version reveals to compute parties only: name one of them under "reveal".',
-    });
-  }
   const shareable = shareableJob(resolveJob(job, schemas), references);
   return { compiled: compileJob(shareable, schemas), job: shareable, schemas, files, datasets };
 }
