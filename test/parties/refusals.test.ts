@@ -15,7 +15,12 @@ import { agreeOnSmallJob, writeSmallJob } from './small-job.ts';
 describe('bad input ends a run before a process is started, with exit code 2', () => {
   const cases: [what: string, changes: Record<string, string>, code: string, says: RegExp][] = [
     ['an unknown column', { label: '{ b: outcom }' }, 'dataset-unknown-column', /outcom.*outcome/],
-    ['a missing file', { parties: '{ a: { data: gone.csv }, b: { data: b.csv } }' }, 'dataset-missing-file', /gone\.csv/],
+    [
+      'a missing file',
+      { parties: '{ a: { data: gone.csv }, b: { data: b.csv } }' },
+      'dataset-missing-file',
+      /gone\.csv/,
+    ],
     ['an unknown key', { trian: '{}' }, 'job-unknown-key', /job\.yaml:\d+.*trian/],
     ['a label with one class', { classes: '["yes"]' }, 'job-one-class', /class/],
   ];
