@@ -12,7 +12,7 @@ const TABLE_SCALE = 45;
 
 /**
  * `x` at a scale of 2 SMALLEST bits or more, at most 1; the result at the graph's scale. Relative error 1e-3 down to 4^-10
- * at scale 30, limited by x's own last bits below. 0 for x < 4^-SMALLEST. 10 rounds after the opening of x.
+ * at scale 30, limited by x's own last bits below. 0 for x < 4^-SMALLEST. 7 rounds after the opening of x.
  */
 export function inverseSquareRoot(x: Tensor): Tensor {
   const fractionBits = x.graph.options.fractionBits;
