@@ -28,6 +28,7 @@ const entries = {
   'doctor-probe': 'main/cli/doctor-probe.ts',
   'party-engine': 'main/host/run/party-engine.ts',
   'dealer-engine': 'main/host/run/dealer-engine.ts',
+  'cost-worker': 'main/host/api/cost-worker.ts',
 } as const;
 
 /** The file of an entry, for spawn or fork with process.execPath, or for a Worker. */
@@ -37,3 +38,6 @@ export function entryFile(entry: keyof typeof entries): string {
 
 /** Data of the demos, with their licences. */
 export const samplesFolder = join(programRoot, 'assets/samples');
+
+/** The built interface, in a checkout and in a build alike. */
+export const rendererFolder = join(programRoot, 'out/renderer');

@@ -29,6 +29,9 @@ const grants: readonly { readonly place: string; readonly specifier: string }[] 
   { place: 'engine/join/wasm/pool.ts', specifier: 'node:worker_threads' },
   { place: 'engine/models/', specifier: '@bufbuild/protobuf' },
   { place: 'engine/models/', specifier: 'zod' },
+  // the browser's carrier of the API: its server, and the client in the interface
+  { place: 'main/host/api/', specifier: 'socket.io' },
+  { place: 'renderer/', specifier: 'socket.io-client' },
 ];
 
 /** Packages with one home: no other product code may name them. */
