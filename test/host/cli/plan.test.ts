@@ -1,11 +1,14 @@
 /** `tacit plan`: exact costs of a job, what each party learns, refusals. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parseJobText } from '../../../main/host/jobs/job-file.ts';
 import { openJobFile } from '../../../main/host/jobs/open-job.ts';
 import { compileJob } from '../../../main/host/jobs/compile.ts';
 import { jobCost } from '../../../main/host/results/job-cost.ts';
+import { programRoot } from '../../../main/paths.ts';
+import { checkJob } from '../../../shared/job.ts';
 import { closingObject, runInProcess } from './run-in-process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tacit-plan-'));
@@ -127,4 +130,15 @@ test('a latency that is no number is refused', async () => {
     exitCode: 2,
     stderr: '--latency-ms must be a number from 0 to 60000, not "fast".\n',
   });
+});
+
+test('docs/job-file.md has a heading for every key of a job, and its example is one', () => {
+  const page = readFileSync(join(programRoot, 'docs/job-file.md'), 'utf8');
+  const example = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+  expect(parseJobText(example, 'docs/job-file.md').name).toBe('malignancy');
+  const checked = checkJob({ nonsense: true });
+  const known = checked.ok ? '' : (checked.issues[0]?.message ?? '');
+  const keys = /Known here: (.*)\./.exec(known)?.[1]?.split(', ') ?? [];
+  expect(keys.length).toBeGreaterThan(10);
+  for (const key of keys) expect(page).toContain(`### \`${key}\``);
 });
