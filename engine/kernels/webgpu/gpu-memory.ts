@@ -1,0 +1,298 @@
+/**
+ * One memory on a GPU. What is written waits on the host until the next run or pack, and goes to the device with it in one
+ * transfer and one submission; the only wait is for what is packed. Knows nothing of instructions.
+ */
+import type { Memory, PackedPart, Slot } from '../kernels.ts';
+import { packedBytes } from '../kernels.ts';
+import { checkSlot } from '../check.ts';
+import { MAP_READ, Usage } from './gpu.ts';
+import type { Gpu } from './gpu.ts';
+import type { Paging } from './kernel.ts';
+import { FIRST_BYTE, TRANSFER_ARGUMENTS, TRANSFER_KERNELS, packStep, pieces, unpackStep } from './transfer.ts';
+import type { Step } from './step.ts';
+import { InternalError, MachineError } from '../../../shared/errors.ts';
+
+/** Bytes that wait on the host at most. */
+const MOST_WAITING_BYTES = 32 * 2 ** 20;
+/** A kernel may look at the bytes behind the last ones. */
+const SLACK_BYTES = 16;
+
+function powerOfTwoAtLeast(bytes: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(bytes, 4096)));
+}
+
+export class GpuMemory implements Memory {
+  readonly bytes: number;
+  readonly paging: Paging;
+  readonly #gpu: Gpu;
+  readonly #pages: readonly GPUBuffer[];
+  /** One cell: number of the instruction, from 1, that met an index out of range. */
+  readonly #status: GPUBuffer;
+  readonly #pipelines: ReadonlyMap<string, GPUComputePipeline>;
+  /** Arguments of transfers, then the bytes that arrive. */
+  #upload: GPUBuffer;
+  #leaving: GPUBuffer;
+  #transferGroup: GPUBindGroup | undefined;
+  #idleReadbacks: GPUBuffer[] = [];
+  #steps: Step[] = [];
+  #waiting = new Uint8Array(4096);
+  #waitingBytes = 0;
+  #disposed = false;
+
+  private constructor(gpu: Gpu, bytes: number, paging: Paging, pipelines: ReadonlyMap<string, GPUComputePipeline>) {
+    this.bytes = bytes;
+    this.paging = paging;
+    this.#gpu = gpu;
+    this.#pipelines = pipelines;
+    const usage = Usage.storage | Usage.copyTarget;
+    this.#pages = Array.from({ length: paging.pages }, (_, page) =>
+      gpu.buffer(Math.min(paging.pageBytes, bytes - page * paging.pageBytes), usage),
+    );
+    this.#status = gpu.buffer(4, usage | Usage.copySource);
+    this.#upload = gpu.buffer(4096, usage);
+    this.#leaving = gpu.buffer(4096, usage | Usage.copySource);
+  }
+
+  /** A zeroed memory. Rejects with MachineError `gpu-memory` where the device does not grant it. */
+  static async create(gpu: Gpu, bytes: number): Promise<GpuMemory> {
+    const paging = gpu.paging(bytes);
+    const pipelines = new Map<string, GPUComputePipeline>();
+    await Promise.all(
+      TRANSFER_KERNELS.map(async (kernel) => pipelines.set(kernel.key, await gpu.pipeline(kernel, paging))),
+    );
+    gpu.device.pushErrorScope('out-of-memory');
+    gpu.device.pushErrorScope('validation');
+    const memory = new GpuMemory(gpu, bytes, paging, pipelines);
+    const errors = await Promise.all([gpu.device.popErrorScope(), gpu.device.popErrorScope()]);
+    const error = errors.find((found) => found !== null);
+    if (error) {
+      const gibibytes = (bytes / 2 ** 30).toFixed(2);
+      throw new MachineError('gpu-memory', `The GPU did not grant ${gibibytes} GiB of memory: ${error.message}`, {
+        hint: 'Run on the CPU, or use a smaller batch or a smaller model.',
+      });
+    }
+    return memory;
+  }
+
+  write(slot: Slot, packed: Uint8Array, width: number): void {
+    this.#unpack(slot, packed, width, false);
+  }
+
+  accumulate(slot: Slot, packed: Uint8Array, width: number): void {
+    this.#unpack(slot, packed, width, true);
+  }
+
+  async pack(parts: readonly PackedPart[]): Promise<Uint8Array> {
+    this.#checkAlive();
+    for (const { slot } of parts) checkSlot(slot, this.bytes);
+    const { device, counters } = this.#gpu;
+    let total = 0;
+    const steps: Step[] = [];
+    const places = parts.map(({ slot, width }) => {
+      const place = { at: total, bytes: packedBytes(slot, width) };
+      steps.push(packStep(slot, width, total));
+      total += Math.ceil(place.bytes / 4) * 4;
+      return place;
+    });
+    this.#growLeaving(total);
+    this.#steps.push(...steps);
+    const readback = this.#takeReadback(total + 4);
+    const encoder = device.createCommandEncoder();
+    this.encode(encoder, () => {});
+    if (total > 0) encoder.copyBufferToBuffer(this.#leaving, 0, readback, 0, total);
+    encoder.copyBufferToBuffer(this.#status, 0, readback, total, 4);
+    this.submit(encoder);
+    counters.bytesDown += total;
+    counters.waits++;
+    const packed = new Uint8Array(places.reduce((sum, { bytes }) => sum + bytes, 0));
+    await this.#mapped(readback, total + 4, (bytes) => {
+      let next = 0;
+      for (const place of places) {
+        packed.set(bytes.subarray(place.at, place.at + place.bytes), next);
+        next += place.bytes;
+      }
+      this.#checkStatus(new DataView(bytes.buffer, bytes.byteOffset).getUint32(total, true));
+    });
+    return packed;
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#steps = [];
+    this.#waiting.fill(0);
+    const buffers = [...this.#pages, this.#status, this.#upload, this.#leaving];
+    const encoder = this.#gpu.device.createCommandEncoder();
+    for (const buffer of buffers) encoder.clearBuffer(buffer);
+    this.#gpu.device.queue.submit([encoder.finish()]);
+    for (const buffer of [...buffers, ...this.#idleReadbacks]) buffer.destroy();
+    this.#idleReadbacks = [];
+  }
+
+  /** A group for a program's kernels, with the program's arguments at dynamic offsets. */
+  programGroup(args: GPUBuffer, recordBytes: number): GPUBindGroup {
+    this.#checkAlive();
+    const { group } = this.#gpu.layout('program', this.paging.pages);
+    const buffers = [...this.#pages.map((buffer) => ({ buffer })), { buffer: args, size: recordBytes }];
+    return this.#group(group, [...buffers, { buffer: this.#status }]);
+  }
+
+  /** Encodes what waits, then what `more` adds, in one pass. */
+  encode(encoder: GPUCommandEncoder, more: (pass: GPUComputePassEncoder) => void): void {
+    this.#checkAlive();
+    this.#gpu.check();
+    const steps = this.#steps.filter(({ groups }) => groups[0] * groups[1] > 0);
+    const { alignment, counters } = this.#gpu;
+    const recordBytes = Math.max(alignment, TRANSFER_ARGUMENTS * 4);
+    if (steps.length > 0) this.#sendWaiting(steps, recordBytes);
+    this.#steps = [];
+    this.#waitingBytes = 0;
+    const pass = encoder.beginComputePass();
+    let current: GPUComputePipeline | undefined;
+    for (const [number, { kernel, groups }] of steps.entries()) {
+      const pipeline = this.#pipelines.get(kernel.key);
+      if (pipeline === undefined) throw new InternalError('gpu-no-pipeline', `There is no kernel ${kernel.key}.`);
+      if (pipeline !== current) pass.setPipeline(pipeline);
+      current = pipeline;
+      pass.setBindGroup(0, this.#currentTransferGroup(recordBytes), [number * recordBytes]);
+      pass.dispatchWorkgroups(...groups);
+    }
+    counters.dispatches += steps.length;
+    more(pass);
+    pass.end();
+  }
+
+  submit(encoder: GPUCommandEncoder): void {
+    this.#gpu.device.queue.submit([encoder.finish()]);
+    this.#gpu.counters.submissions++;
+  }
+
+  #checkAlive(): void {
+    if (this.#disposed) throw new InternalError('kernel-memory-disposed', 'The memory was disposed of.');
+  }
+
+  #checkStatus(status: number): void {
+    if (status === 0) return;
+    if (!this.#disposed) this.#gpu.device.queue.writeBuffer(this.#status, 0, new Uint32Array(1));
+    throw new InternalError('kernel-index-range', `Instruction ${status - 1}: a row index is out of range.`);
+  }
+
+  #unpack(slot: Slot, packed: Uint8Array, width: number, adds: boolean): void {
+    this.#checkAlive();
+    checkSlot(slot, this.bytes);
+    const length = packedBytes(slot, width);
+    if (packed.length !== length) {
+      throw new InternalError(
+        'kernel-packed-length',
+        `${packed.length} packed bytes were given for a slot that takes ${length}.`,
+      );
+    }
+    let from = 0;
+    for (const piece of pieces(slot, width, MOST_WAITING_BYTES)) {
+      const bytes = packedBytes(piece, width);
+      if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > MOST_WAITING_BYTES) this.#flush();
+      this.#steps.push(unpackStep(piece, width, this.#waitingBytes, adds));
+      this.#append(packed.subarray(from, from + bytes));
+      from += bytes;
+    }
+    this.#gpu.counters.bytesUp += length;
+  }
+
+  #append(packed: Uint8Array): void {
+    const end = this.#waitingBytes + packed.length;
+    if (end > this.#waiting.length) {
+      const larger = new Uint8Array(powerOfTwoAtLeast(end));
+      larger.set(this.#waiting.subarray(0, this.#waitingBytes));
+      this.#waiting.fill(0);
+      this.#waiting = larger;
+    }
+    this.#waiting.set(packed, this.#waitingBytes);
+    this.#waitingBytes = end;
+  }
+
+  #flush(): void {
+    const encoder = this.#gpu.device.createCommandEncoder();
+    this.encode(encoder, () => {});
+    this.submit(encoder);
+  }
+
+  /** Sends the arguments of transfer steps and the bytes that wait. */
+  #sendWaiting(steps: readonly Step[], recordBytes: number): void {
+    const { device, counters } = this.#gpu;
+    const argumentBytes = steps.length * recordBytes;
+    const records = new Uint32Array(argumentBytes / 4);
+    const arriving = argumentBytes;
+    for (const [number, { kernel, args }] of steps.entries()) {
+      records.set(args, (number * recordBytes) / 4);
+      if (kernel.key.startsWith('unpack')) records[(number * recordBytes) / 4 + FIRST_BYTE]! += arriving;
+    }
+    const dataBytes = Math.ceil(this.#waitingBytes / 4) * 4;
+    const bytes = argumentBytes + dataBytes + SLACK_BYTES;
+    if (bytes > this.#upload.size) {
+      const old = this.#upload;
+      this.#upload = this.#gpu.buffer(powerOfTwoAtLeast(bytes), Usage.storage | Usage.copyTarget);
+      this.#retire(old);
+    }
+    device.queue.writeBuffer(this.#upload, 0, records);
+    if (dataBytes > 0) device.queue.writeBuffer(this.#upload, arriving, this.#waiting, 0, dataBytes);
+    counters.argumentBytes += argumentBytes;
+  }
+
+  #growLeaving(bytes: number): void {
+    if (bytes <= this.#leaving.size) return;
+    const old = this.#leaving;
+    this.#leaving = this.#gpu.buffer(powerOfTwoAtLeast(bytes), Usage.storage | Usage.copySource | Usage.copyTarget);
+    this.#retire(old);
+  }
+
+  /** Overwrites and frees a buffer that held shares, after the work that uses it. */
+  #retire(buffer: GPUBuffer): void {
+    this.#transferGroup = undefined;
+    const encoder = this.#gpu.device.createCommandEncoder();
+    encoder.clearBuffer(buffer);
+    this.#gpu.device.queue.submit([encoder.finish()]);
+    buffer.destroy();
+  }
+
+  #currentTransferGroup(recordBytes: number): GPUBindGroup {
+    if (this.#transferGroup === undefined) {
+      const { group } = this.#gpu.layout('transfer', this.paging.pages);
+      const buffers = [...this.#pages.map((buffer) => ({ buffer })), { buffer: this.#upload, size: recordBytes }];
+      this.#transferGroup = this.#group(group, [...buffers, { buffer: this.#upload }, { buffer: this.#leaving }]);
+    }
+    return this.#transferGroup;
+  }
+
+  #group(layout: GPUBindGroupLayout, resources: readonly GPUBufferBinding[]): GPUBindGroup {
+    const entries = resources.map((resource, binding) => ({ binding, resource }));
+    return this.#gpu.device.createBindGroup({ layout, entries });
+  }
+
+  #takeReadback(bytes: number): GPUBuffer {
+    const found = this.#idleReadbacks.findIndex(({ size }) => size >= bytes);
+    if (found >= 0) return this.#idleReadbacks.splice(found, 1)[0]!;
+    for (const small of this.#idleReadbacks.splice(0)) small.destroy();
+    return this.#gpu.buffer(powerOfTwoAtLeast(bytes), Usage.mapRead | Usage.copyTarget);
+  }
+
+  /** Waits for a readback, uses its bytes (gone afterwards), and keeps the buffer for the next one. */
+  async #mapped(readback: GPUBuffer, bytes: number, use: (bytes: Uint8Array) => void): Promise<void> {
+    try {
+      await readback.mapAsync(MAP_READ, 0, bytes);
+    } catch (cause) {
+      this.#gpu.check();
+      throw new MachineError('gpu-failed', 'The GPU did not return what was computed.', {
+        hint: 'Run on the CPU, and report this with the name of the graphics card and its driver.',
+        cause,
+      });
+    }
+    try {
+      this.#gpu.check();
+      use(new Uint8Array(readback.getMappedRange(0, bytes)));
+    } finally {
+      readback.unmap();
+      if (this.#disposed) readback.destroy();
+      else this.#idleReadbacks.push(readback);
+    }
+  }
+}
