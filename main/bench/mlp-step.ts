@@ -19,7 +19,7 @@ const [INPUTS, CLASSES] = [784, 10];
 
 export const mlpStep: Benchmark = {
   name: 'mlp-step',
-  summary: 'one training step of 784-128-128-10, batch 128, softmax cross-entropy, momentum',
+  summary: 'one training step of 784-128-128-10, batch 128, lr 0.1, softmax cross-entropy, momentum',
   async run({ signal, report }) {
     report('planning');
     const description = expandTemplate(
@@ -37,7 +37,7 @@ export const mlpStep: Benchmark = {
       trainingRows: ROWS,
       testRows: 0,
       batch: BATCH,
-      optimizer: { lr: 0.05, momentum: 0.9, weightDecay: 0 },
+      optimizer: { lr: 0.1, momentum: 0.9, weightDecay: 0 },
       reveal: { model: [], metrics: [] },
       fractionBits: 16,
       assumedBound: 54,
