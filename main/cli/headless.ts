@@ -10,6 +10,7 @@ import type { Agreement, MemberRole } from '../../shared/agreement.ts';
 import { InputError } from '../../shared/errors.ts';
 import { fingerprintWords } from '../../shared/words.ts';
 import { runDealer } from '../host/run/dealer-run.ts';
+import { applyHeapFlags } from '../host/run/heap-flags.ts';
 import { openHost } from '../host/run/host.ts';
 import type { Host } from '../host/run/host.ts';
 import { runParty } from '../host/run/party-run.ts';
@@ -42,6 +43,7 @@ export async function runHeadless(
   const { options, signal, output } = context;
   const settings = readHostOptions(command, options);
   const threads = parseInteger('--threads', options.threads, { min: 1, max: MAX_THREADS });
+  applyHeapFlags();
   if (options.supervised) {
     await serveSupervisor(role, settings, signal);
     return { json: {} };
