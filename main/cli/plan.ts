@@ -5,11 +5,12 @@ import { wasmKernels } from '../../engine/kernels/wasm/wasm.ts';
 import { compileJob } from '../host/jobs/compile.ts';
 import type { CompiledJob } from '../host/jobs/compile.ts';
 import { openJobFile } from '../host/jobs/open-job.ts';
+import { measureLoopback } from '../host/loopback/measure.ts';
 import { distinctAssumptions } from '../host/results/assumptions.ts';
 import { disclosures } from '../host/results/disclosures.ts';
 import { jobCost, layerName } from '../host/results/job-cost.ts';
 import type { JobCost } from '../host/results/job-cost.ts';
-import { LOOPBACK, predictTime, rehearse } from '../host/results/rehearsal.ts';
+import { predictTime, rehearse } from '../host/results/rehearsal.ts';
 import type { PredictedTime } from '../host/results/rehearsal.ts';
 import { parseNumber } from './arguments.ts';
 import { defineCommand } from './command.ts';
@@ -30,21 +31,21 @@ export const plan = defineCommand({
     'latency-ms': {
       type: 'string',
       value: 'MS',
-      default: String(LOOPBACK.latencyMs),
-      description: 'One-way delay between two parties.',
+      description: 'One-way delay between two parties; measured on the loopback interface by default.',
     },
     bandwidth: {
       type: 'string',
       value: 'MB/S',
-      default: String(LOOPBACK.bytesPerSecond / 1e6),
-      description: 'Bandwidth between two parties, each direction, in megabytes a second.',
+      description: 'Megabytes a second between two parties, each direction; measured likewise by default.',
     },
   },
   async run({ arguments: [path = ''], options, output, progress, signal }) {
-    const network = {
-      latencyMs: parseNumber('--latency-ms', options['latency-ms'], { min: 0, max: 60_000 }),
-      bytesPerSecond: 1e6 * parseNumber('--bandwidth', options.bandwidth, { min: 0.001, max: 1e6 }),
+    const given = (name: 'latency-ms' | 'bandwidth', range: { min: number; max: number }): number | undefined => {
+      const text = options[name];
+      return text === undefined ? undefined : parseNumber(`--${name}`, text, range);
     };
+    const latencyMs = given('latency-ms', { min: 0, max: 60_000 });
+    const megabytes = given('bandwidth', { min: 0.001, max: 1e6 });
     progress.report({ phase: 'reading the data' });
     const opened = await openJobFile(resolve(path), signal);
     progress.report({ phase: 'planning' });
@@ -57,6 +58,12 @@ export const plan = defineCommand({
       signal,
       (program) => progress.report({ phase: `rehearsing ${program}` }),
     );
+    progress.report({ phase: 'measuring the loopback interface' });
+    const loopback = latencyMs === undefined || megabytes === undefined ? await measureLoopback(signal) : undefined;
+    const network = {
+      latencyMs: latencyMs ?? loopback?.roundMs ?? 0,
+      bytesPerSecond: megabytes === undefined ? (loopback?.bytesPerSecond ?? Infinity) : 1e6 * megabytes,
+    };
     const time = predictTime(cost, rehearsed, network);
     progress.clear();
     const memory = memoryBytes(compiled);

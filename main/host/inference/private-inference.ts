@@ -24,7 +24,7 @@ import { jobCost } from '../results/job-cost.ts';
 import type { JobCost } from '../results/job-cost.ts';
 import type { PartyTimes, PartyTraffic, RunSeconds } from '../results/results.ts';
 import { CountingTransport } from '../run/counting-transport.ts';
-import { loopbackLinks } from './loopback-links.ts';
+import { loopbackLinks } from '../loopback/links.ts';
 
 /** Rows of one party. */
 export interface InferenceInput {

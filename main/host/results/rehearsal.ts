@@ -34,9 +34,6 @@ export interface Network {
   readonly bytesPerSecond: number;
 }
 
-/** Hosts on one machine, over TLS on loopback: an order of magnitude to start from, see docs/benchmarks.md. */
-export const LOOPBACK: Network = { latencyMs: 0.3, bytesPerSecond: 3e8 };
-
 /** A program that took less than this is run again, warm. */
 const REPEAT_BELOW_MS = 1000;
 
