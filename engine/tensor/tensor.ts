@@ -142,7 +142,8 @@ export class Tensor {
     const bound = this.graph.workingBound(this.node) - shift;
     return record(this.graph, { op: 'rescale', shift }, [this], this.shape, {
       scale,
-      bound: Math.max(bound, 0) + 0.01,
+      // Rounding adds up to one unit; bounds are strict, also where a double has no room for it.
+      bound: Math.log2(2 ** bound + 1) + 1e-9,
     });
   }
 
@@ -417,8 +418,8 @@ export function linear(name: string, terms: readonly (readonly [bigint, Tensor])
 /** Nearest fixed-point integer. */
 export function toFixed(value: number, scale: number): bigint {
   if (!Number.isFinite(value)) throw new InputError('not-a-number', `${value} has no fixed-point form.`);
-  const scaled = value * 2 ** scale;
-  return Math.abs(scaled) < 2 ** 52 ? BigInt(Math.round(scaled)) : BigInt(Math.round(value)) << BigInt(scale);
+  // Exact: a product by a power of two, which is a whole number where a double has no more fraction bits.
+  return BigInt(Math.round(value * 2 ** scale));
 }
 
 function record(
