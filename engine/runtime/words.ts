@@ -46,14 +46,16 @@ export function encodeFixed(
   const factor = 2 ** fractionBits;
   for (let i = 0; i < values.length; i++) {
     const value = values[i] ?? 0;
-    if (!Number.isFinite(value) || Math.abs(value) >= limit) {
+    const scaled = Math.round(value * factor);
+    // Tested after rounding: bounds are strict.
+    if (!Number.isFinite(value) || Math.abs(scaled) >= limit * factor) {
       throw new InputError(
         'value-out-of-range',
         `${describe(i)} is ${Number.isFinite(value) ? 'too large' : 'not a finite number'}: magnitudes must stay below ${limit}.`,
         { hint: 'Scale the column down or remove the row.' },
       );
     }
-    words[i] = BigInt.asUintN(64, BigInt(Math.round(value * factor)));
+    words[i] = BigInt.asUintN(64, BigInt(scaled));
   }
   return words;
 }
