@@ -32,9 +32,7 @@ function combineBitsKernel(terms: readonly (readonly Breadth[])[], start: 'zeros
 export function combineBitsSteps({ out, terms, constant }: Instruction & { op: 'combineBits' }): Step[] {
   const halves = planeHalves(out.length);
   const step = (some: readonly BitTerm[], start: 'zeros' | 'ones' | 'adds'): Step => {
-    const shape = some.map(({ factors }) =>
-      factors.map(({ planes }) => (planes === out.planes ? 'f' : 'b') as Breadth),
-    );
+    const shape = some.map(({ factors }) => factors.map(({ planes }) => (planes === out.planes ? 'f' : 'b')));
     const factors = some.flatMap((term) => term.factors.map(halfIndex));
     return elementStep(combineBitsKernel(shape, start), halves * out.planes, halfIndex(out), halves, ...factors);
   };

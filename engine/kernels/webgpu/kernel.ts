@@ -75,18 +75,8 @@ function paged(
 
 function accessors(view: View, paging: Paging): string {
   const [element, unit, type] = view === 'words' ? ['', 8, 'vec2u'] : ['32', 4, 'u32'];
-  const load = paged(
-    paging,
-    unit as number,
-    `fn ld${element}(i: u32) -> ${type}`,
-    (page, o) => `return m${page}[${o}];`,
-  );
-  const store = paged(
-    paging,
-    unit as number,
-    `fn st${element}(i: u32, v: ${type})`,
-    (page, o) => `m${page}[${o}] = v;`,
-  );
+  const load = paged(paging, unit, `fn ld${element}(i: u32) -> ${type}`, (page, o) => `return m${page}[${o}];`);
+  const store = paged(paging, unit, `fn st${element}(i: u32, v: ${type})`, (page, o) => `m${page}[${o}] = v;`);
   const words = view === 'words' ? '' : 'fn ld(i: u32) -> vec2u { return vec2u(ld32(2u * i), ld32(2u * i + 1u)); }';
   return [load, store, words].join('\n');
 }

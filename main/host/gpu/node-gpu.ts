@@ -2,6 +2,7 @@
  * The GPU of this machine for plain Node, by the optional package `webgpu` (Dawn on Vulkan, Metal or D3D12). Knows nothing of
  * kernels. Not for Electron's own processes, which forbid the buffers that this package maps.
  */
+import type * as webgpu from 'webgpu';
 import { MachineError } from '../../../shared/errors.ts';
 
 export interface NodeGpu {
@@ -18,7 +19,7 @@ const kept: { gpu: GPU; adapter: GPUAdapter; device: GPUDevice }[] = [];
 /** Names under which drivers that compute on the CPU present themselves. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render/i;
 
-async function loadWebGpu(): Promise<typeof import('webgpu')> {
+async function loadWebGpu(): Promise<typeof webgpu> {
   return await import('webgpu').catch((cause: unknown) => {
     throw new MachineError(
       'gpu-not-installed',
