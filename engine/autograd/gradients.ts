@@ -5,6 +5,7 @@
  */
 import { InternalError } from '../../shared/errors.ts';
 import type { Graph, NodeInfo } from '../tensor/graph.ts';
+import { scatterAddRows } from '../tensor/rearrange.ts';
 import { Tensor, linear } from '../tensor/tensor.ts';
 
 /** Gradients for the inputs of a function, from the gradient of its result. */
@@ -154,23 +155,28 @@ function differentiate(
       return [[input(0).node.id, gradient.fold(operation.windows)]];
     case 'fold':
       return [[input(0).node.id, gradient.unfold(operation.windows)]];
+    case 'gatherRows': {
+      const index = graph.node(node.inputs[1] ?? -1).operation;
+      if (index.op !== 'constant') break;
+      return [[input(0).node.id, scatterAddRows(gradient, index.words.map(Number), input(0).shape[0] ?? 0)]];
+    }
     case 'atLeast':
+    case 'equals':
+    case 'bitOf':
+    case 'and':
     case 'xor':
     case 'not':
     case 'bitToNumber':
     case 'oneHotMaximum':
       return [];
-    case 'gatherRows':
     case 'lookUp':
     case 'input':
     case 'state':
     case 'constant':
     case 'known':
-      throw new InternalError(
-        'no-gradient-rule',
-        `There is no gradient through ${operation.op} in layer ${node.layer}.`,
-      );
+      break;
   }
+  throw new InternalError('no-gradient-rule', `There is no gradient through ${operation.op} in layer ${node.layer}.`);
 }
 
 /** Sums over a batch that the operand did not have. */

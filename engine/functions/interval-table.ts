@@ -41,6 +41,27 @@ export function intervalTable(f: (x: number) => number, spec: TableSpec): Interv
   };
 }
 
+/** A function of period 1 in 2^indexBits intervals a period, whose index wraps where the period does. */
+export function periodicTable(
+  f: (x: number) => number,
+  spec: Pick<TableSpec, 'degree' | 'argumentScale' | 'offsetShift' | 'resultScale'> & { readonly indexBits: number },
+): IntervalTable {
+  const { indexBits, degree, argumentScale, offsetShift, resultScale } = spec;
+  const width = 2 ** -indexBits;
+  const entries = Array.from({ length: 2 ** indexBits }, (_, j) =>
+    interpolate((z) => f(j * width + z), -width, width, degree),
+  );
+  return {
+    low: 0n,
+    intervalBits: argumentScale - indexBits,
+    indexBits,
+    offsetShift,
+    coefficients: Array.from({ length: degree + 1 }, (_, p) =>
+      entries.map((polynomial) => roundUnits(polynomial[p] ?? 0, resultScale - p * (argumentScale - offsetShift))),
+    ),
+  };
+}
+
 /** Upper end of the domain. */
 export function tableHigh(spec: TableSpec): number {
   return spec.low + spec.intervals * 2 ** spec.widthBits;

@@ -4,14 +4,15 @@
  * Knows nothing of rounds and buffers (schedule.ts) or of how a program is run.
  */
 import { InputError, InternalError } from '../../shared/errors.ts';
-import { isNotNegative } from '../protocol/compare.ts';
+import { andProducts } from '../protocol/and-products.ts';
+import { digitTables, isNotNegative, isZero } from '../protocol/compare.ts';
 import { bitToWords, selectTruncated } from '../protocol/masked-bit.ts';
 import { oneHotOfMaximum } from '../protocol/maximum.ts';
 import { elementwise, multiplyMasked, multiplyPublic } from '../protocol/multiply.ts';
 import type { Bilinear } from '../protocol/multiply.ts';
-import { mapOpened, scaleOpened, shiftOpened } from '../protocol/open-shifted.ts';
+import { mapOpened, offsetOf, scaleOpened, shiftOpened } from '../protocol/open-shifted.ts';
 import { lookUp } from '../protocol/piecewise.ts';
-import { combineShared, notShared, xorShared } from '../protocol/shared-value.ts';
+import { combineShared, completeBits, notShared, xorShared } from '../protocol/shared-value.ts';
 import type { SharedBits, SharedWords } from '../protocol/shared-value.ts';
 import { prepareTruncation, truncate } from '../protocol/truncate.ts';
 import type { Graph, NodeInfo, Operation } from '../tensor/graph.ts';
@@ -61,7 +62,7 @@ class Lowering {
       wordBits: graph.options.wordBits,
     });
     this.#differences = sourcesOf(graph, ['oneHotMaximum']);
-    this.#compared = sourcesOf(graph, ['oneHotMaximum', 'atLeast']);
+    this.#compared = sourcesOf(graph, ['oneHotMaximum', 'atLeast', 'equals', 'bitOf']);
     this.#thresholds = thresholdsOf(graph);
     this.#multiples = sharedMultiples(graph);
   }
@@ -272,6 +273,42 @@ class Lowering {
           bits: this.#bitsValue(node, () => {
             const opened = value.opened(bits);
             return isNotNegative(b, value.tables(opened), shiftOpened(b, opened, threshold).c);
+          }),
+        };
+      }
+      case 'equals': {
+        const value = this.#secret(input(0));
+        const bits = this.#openBits(this.#graph.node(input(0)));
+        return {
+          kind: 'bits',
+          bits: this.#bitsValue(node, () => {
+            const opened = value.opened(bits);
+            const c = shiftOpened(b, opened, operation.value + offsetOf(opened.bits)).c;
+            return isZero(b, value.tables(opened), c);
+          }),
+        };
+      }
+      case 'bitOf': {
+        const value = this.#secret(input(0));
+        const bits = this.#openBits(this.#graph.node(input(0)));
+        return {
+          kind: 'bits',
+          bits: this.#bitsValue(node, () => {
+            const opened = value.opened(bits);
+            const c = shiftOpened(b, opened, offsetOf(opened.bits)).c;
+            return isNotNegative(b, digitTables(b, opened, operation.position), c);
+          }),
+        };
+      }
+      case 'and': {
+        const [x, y] = [this.#bits(input(0)), this.#bits(input(1))];
+        return {
+          kind: 'bits',
+          bits: this.#bitsValue(node, () => {
+            const factors = [x, y].map((bit) => completeBits(b, bit.shared()));
+            const [share] = andProducts(b, factors, [{ plus: [], products: [[0, 1]] }]);
+            if (share === undefined) throw new InternalError('no-product', 'A product of bits has no result.');
+            return { share, offset: undefined };
           }),
         };
       }
@@ -493,8 +530,10 @@ function thresholdsOf(graph: Graph): Map<number, bigint> {
     if (magnitude > (largest.get(id) ?? 0n)) largest.set(id, magnitude);
   };
   for (const node of graph.nodes) {
-    if (node.operation.op !== 'atLeast') continue;
+    if (node.operation.op !== 'atLeast' && node.operation.op !== 'equals') continue;
     const input = graph.node(node.inputs[0] ?? -1);
+    if (node.operation.op === 'equals') note(input.id, node.operation.value);
+    if (node.operation.op !== 'atLeast') continue;
     note(input.id, node.operation.threshold);
     if (input.operation.op === 'rescale')
       note(input.inputs[0] ?? -1, node.operation.threshold << BigInt(input.operation.shift));

@@ -24,17 +24,16 @@ const LONGEST_DIGIT_BITS = 4;
 /** An opened bit is sent by every party and waited for; a dealt one goes to one party, ahead of time. */
 const OPENED_WEIGHT = 5;
 
-/** Shared tables of the digits of r, most significant digit first; they serve every threshold of one opening. */
+/** Shared tables of the digits of the low k bits of r, most significant first; they serve every threshold of one opening. */
 export interface DigitTables {
-  readonly opened: Opened;
+  readonly k: number;
   readonly digits: readonly { readonly from: number; readonly bits: number; readonly table: Bits }[];
-  /** Bit bits-2 of r, at the dealer. */
+  /** Bit k of r, at the dealer. */
   readonly topBit: Bits;
 }
 
 /** Deals the tables. 2^d - 1 bits for each d-bit digit (the last entry is implied). */
-export function digitTables(b: ProgramBuilder, opened: Opened): DigitTables {
-  const k = opened.bits - 2;
+export function digitTables(b: ProgramBuilder, opened: Opened, k = opened.bits - 2): DigitTables {
   const planes = b.bitPlanes(opened.r, 0, k + 1);
   const digits: { from: number; bits: number; table: Bits }[] = [];
   let from = 0;
@@ -42,7 +41,7 @@ export function digitTables(b: ProgramBuilder, opened: Opened): DigitTables {
     digits.unshift({ from, bits, table: b.dealBits(b.oneHotBits(planes.part(from, bits))) });
     from += bits;
   }
-  return { opened, digits, topBit: planes.part(k, 1) };
+  return { k, digits, topBit: planes.part(k, 1) };
 }
 
 /**
@@ -83,9 +82,12 @@ interface Digit {
   readonly equal: Bits;
 }
 
-/** Shares of 1{value of c >= 0}, where c has the mask of the tables (the opening itself, or shifted by a threshold). */
+/**
+ * Shares of 1{value of c >= 0}, where c has the mask of the tables (the opening itself, or shifted by a threshold). With tables
+ * of fewer bits, and c without the opening's offset, it is bit k of the value in two's complement.
+ */
 export function isNotNegative(b: ProgramBuilder, tables: DigitTables, c: Words): SharedBits {
-  const k = tables.opened.bits - 2;
+  const { k } = tables;
   const planes = b.bitPlanes(c, 0, k + 1);
   let level: Digit[] = tables.digits.map(({ from, bits, table }) => b.digitLookup(planes.part(from, bits), table));
   while (level.length > 1) {
@@ -99,6 +101,25 @@ export function isNotNegative(b: ProgramBuilder, tables: DigitTables, c: Words):
     share: b.combineBits(c.length, 1, borrow === undefined ? [[top]] : [[top], [borrow]]),
     offset: tables.topBit,
   };
+}
+
+/**
+ * Shares of 1{value of c = 0}: c and r agree in all digits, which decides it for a value below 2^k in magnitude. 2 rounds for
+ * 16 digits; fewer bits than a comparison.
+ */
+export function isZero(b: ProgramBuilder, tables: DigitTables, c: Words): SharedBits {
+  const planes = b.bitPlanes(c, 0, tables.k);
+  let level = tables.digits.map(({ from, bits, table }) => b.digitLookup(planes.part(from, bits), table).equal);
+  while (level.length > 1) {
+    const groups: Bits[][] = [];
+    for (let i = 0; i < level.length; i += RADIX) groups.push(level.slice(i, i + RADIX));
+    level = groups.flatMap((group) =>
+      group.length === 1 ? group : andProducts(b, group, [{ plus: [], products: [group.map((_, i) => i)] }]),
+    );
+  }
+  const [equal] = level;
+  if (equal === undefined) throw new RangeError('an opening has at least one digit');
+  return { share: equal, offset: undefined };
 }
 
 /**

@@ -25,6 +25,12 @@ export function complete(b: ProgramBuilder, x: SharedWords): Words {
   return x.offset === undefined ? x.share : b.add(x.share, b.deal(x.offset));
 }
 
+/** The same for bits. Cost: one bit an element from the dealer. */
+export function completeBits(b: ProgramBuilder, x: SharedBits): Bits {
+  if (x.offset === undefined) return x.share;
+  return b.combineBits(x.share.length, x.share.planes, [[x.share], [b.dealBits(x.offset)]]);
+}
+
 /** Applies a local linear map to both parts. */
 export function mapShared(x: SharedWords, map: (words: Words) => Words): SharedWords {
   return { share: map(x.share), offset: x.offset === undefined ? undefined : map(x.offset) };

@@ -54,6 +54,11 @@ export type Operation =
   | { readonly op: 'rescale'; readonly shift: number }
   /** Bit: 1 where the value is at least `threshold` (ring units). */
   | { readonly op: 'atLeast'; readonly threshold: bigint }
+  /** Bit: 1 where the value is `value` (ring units). */
+  | { readonly op: 'equals'; readonly value: bigint }
+  /** One bit of the ring element, in two's complement. */
+  | { readonly op: 'bitOf'; readonly position: number }
+  | { readonly op: 'and' }
   | { readonly op: 'xor' }
   | { readonly op: 'not' }
   /** Bit (input 0) times number (input 1). */

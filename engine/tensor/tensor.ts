@@ -65,9 +65,14 @@ export class Tensor {
     const scaled = linear('mul', [[toFixed(factor, bits), this]]);
     return derive(scaled, scaled.node.operation, scaled.node.inputs, { scale: this.scale + bits });
   }
-  /** Multiplies by a public number. 1 round. */
+  /** Multiplies by a public number. 1 round. Small factors get more fraction bits, so that their relative error stays 2^-f. */
   timesNumber(factor: number): Tensor {
-    return this.timesRaw(factor, this.graph.options.fractionBits).rescaled(this.scale);
+    const small = factor === 0 ? 0 : Math.max(0, Math.ceil(-Math.log2(Math.abs(factor))));
+    return this.timesRaw(factor, Math.min(this.graph.options.fractionBits + small, 40)).rescaled(this.scale);
+  }
+  /** Multiplies by 2^power exactly, by moving the scale: no round, and the same ring element. */
+  timesPowerOfTwo(power: number): Tensor {
+    return this.timesRaw(2 ** power, -power);
   }
 
   /**
@@ -79,6 +84,14 @@ export class Tensor {
     if (bound >= this.node.bound) return this;
     this.graph.assume(this.node, bound);
     const same = linear('assume', [[1n, this]]);
+    return new Tensor(this.graph, this.graph.add({ ...same.node, bound }));
+  }
+
+  /** The same value with a smaller bound that holds by construction, where interval analysis cannot see it. */
+  provedBelow(magnitudeBits: number): Tensor {
+    const bound = this.scale + magnitudeBits;
+    if (bound >= this.node.bound) return this;
+    const same = linear('bound', [[1n, this]]);
     return new Tensor(this.graph, this.graph.add({ ...same.node, bound }));
   }
 
@@ -97,7 +110,7 @@ export class Tensor {
       bound: a.node.bound + b.node.bound,
     });
   }
-  /** Matrix product of the last two axes, at the graph's scale; leading axes must agree or be absent on one side. */
+  /** Matrix product of the last two axes, at the graph's scale; leading axes are broadcast. */
   matmul(other: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
     return this.matmulRaw(other, options).rescaled(this.graph.options.fractionBits);
   }
@@ -109,14 +122,11 @@ export class Tensor {
     const [rowsB, columnsB] = lastTwo(b, transposeB);
     const [batchA, batchB] = [a.slice(0, -2), b.slice(0, -2)];
     if (columnsA !== rowsB) throw new ShapeError('matmul', [a, b], `inner sizes ${columnsA} and ${rowsB} differ`);
-    if (batchA.length > 0 && batchB.length > 0 && !sameShape(batchA, batchB)) {
-      throw new ShapeError('matmul', [a, b], 'batch axes differ');
-    }
-    const batchShape = batchA.length > 0 ? batchA : batchB;
+    const batchShape = broadcastShapes('matmul', batchA, batchB);
     return record(
       this.graph,
       { op: 'matmul', batch: sizeOf(batchShape), m: rowsA, k: columnsA, n: columnsB, transposeA, transposeB },
-      [this, other],
+      [matrices(this, batchShape), matrices(other, batchShape)],
       [...batchShape, rowsA, columnsB],
       {
         scale: this.scale + other.scale,
@@ -204,8 +214,13 @@ export class Tensor {
     );
   }
   gatherRows(index: Tensor): Tensor {
-    if (index.node.operation.op !== 'known' || index.shape.length !== 1) {
+    const operation = index.node.operation;
+    if ((operation.op !== 'known' && operation.op !== 'constant') || index.shape.length !== 1 || index.scale !== 0) {
       throw new ShapeError('gatherRows', [this.shape, index.shape], 'rows are picked by one axis of public indices');
+    }
+    const rows = this.shape[0] ?? 0;
+    if (operation.op === 'constant' && operation.words.some((row) => row < 0n || row >= BigInt(rows))) {
+      throw new ShapeError('gatherRows', [this.shape, index.shape], 'an index is outside the first axis');
     }
     return record(this.graph, { op: 'gatherRows' }, [this, index], [index.size, ...this.shape.slice(1)], this.#like());
   }
@@ -233,6 +248,27 @@ export class Tensor {
       scale: 0,
       bound: 0,
     });
+  }
+  /** Bit: 1 where the value is exactly the public number. 2 rounds after the value's opening; half the cost of two `atLeast`. */
+  equalsNumber(value: number): Tensor {
+    return record(this.graph, { op: 'equals', value: toFixed(value, this.scale) }, [this], this.shape, {
+      type: 'bit',
+      scale: 0,
+      bound: 0,
+    });
+  }
+  /** Bit `position` of the ring element in two's complement. At most 3 rounds after the value's opening. */
+  bitOf(position: number): Tensor {
+    return record(this.graph, { op: 'bitOf', position }, [this], this.shape, { type: 'bit', scale: 0, bound: 0 });
+  }
+  /** Both bits. 1 round. */
+  and(other: Tensor): Tensor {
+    if (!sameShape(this.shape, other.shape)) throw new ShapeError('and', [this.shape, other.shape], 'shapes differ');
+    return record(this.graph, { op: 'and' }, [this, other], this.shape, this.#like());
+  }
+  /** At least one of the bits. 1 round. */
+  or(other: Tensor): Tensor {
+    return this.not().and(other.not()).not();
   }
   xor(other: Tensor): Tensor {
     if (!sameShape(this.shape, other.shape)) throw new ShapeError('xor', [this.shape, other.shape], 'shapes differ');
@@ -448,6 +484,14 @@ function record(
 function derive(t: Tensor, operation: Operation, inputs: readonly number[], change: { scale: number }): Tensor {
   const { shape, type, bound, visibility } = t.node;
   return new Tensor(t.graph, t.graph.add({ operation, inputs, shape, type, bound, visibility, scale: change.scale }));
+}
+
+/** An operand of a batched matrix product: its batch axes widened, or left out where it is one matrix for all. */
+function matrices(t: Tensor, batchShape: Shape): Tensor {
+  const matrix = t.shape.slice(-2);
+  const batch = t.shape.slice(0, -2);
+  if (sameShape(batch, batchShape)) return t;
+  return sizeOf(batch) === 1 ? t.reshape(matrix) : t.broadcastTo([...batchShape, ...matrix]);
 }
 
 function lastTwo(shape: Shape, transposed: boolean): [number, number] {

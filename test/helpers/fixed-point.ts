@@ -55,6 +55,7 @@ export class FixedPointOracle {
       add: (a, b) => signed(a + b),
       multiply: (a, b) => signed(a * b),
       isLess: (a, b) => a < b,
+      bit: (x, position) => ((x >> BigInt(position)) & 1n) === 1n,
       fromWord: (word) => signed(word),
       coefficient: (word) => word,
       rescale: (node, values) => {

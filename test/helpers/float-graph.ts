@@ -19,6 +19,7 @@ export function floatGraph(
       add: (a, b) => a + b,
       multiply: (a, b) => a * b,
       isLess: (a, b) => a < b,
+      bit: (x, position, scale) => ((BigInt(Math.round(x * 2 ** scale)) >> BigInt(position)) & 1n) === 1n,
       fromWord: (word, scale) => Number(word) / 2 ** scale,
       coefficient: (word, inputScale, outputScale) => Number(word) * 2 ** (inputScale - outputScale),
       rescale: (_, values) => [...values],

@@ -15,6 +15,8 @@ export interface Arithmetic<T> {
   add(a: T, b: T): T;
   multiply(a: T, b: T): T;
   isLess(a: T, b: T): boolean;
+  /** Bit of the ring element that x stands for. */
+  bit(x: T, position: number, scale: number): boolean;
   /** The number that ring word `word` stands for at a scale. */
   fromWord(word: bigint, scale: number): T;
   /** What a coefficient of a linear node multiplies its input by. */
@@ -147,8 +149,13 @@ export class PlainGraph<T> {
           return sum;
         });
       case 'gatherRows': {
-        const name = inputNode(1).operation;
-        const rows = name.op === 'known' ? (this.#feeds.rows?.get(name.name) ?? []) : [];
+        const index = inputNode(1).operation;
+        const rows =
+          index.op === 'known'
+            ? (this.#feeds.rows?.get(index.name) ?? [])
+            : index.op === 'constant'
+              ? index.words.map(Number)
+              : [];
         return make(([row = 0, ...rest]) => at(0, [rows[row] ?? -1, ...rest]));
       }
       case 'rescale':
@@ -162,6 +169,19 @@ export class PlainGraph<T> {
         };
         return make((_, flat) => (a.isLess(values[flat] ?? a.zero, limit) ? a.zero : a.one));
       }
+      case 'equals': {
+        const value = a.fromWord(operation.value, inputNode(0).scale);
+        return make((_, flat) => {
+          const x = input(0)[flat] ?? a.zero;
+          return a.isLess(x, value) || a.isLess(value, x) ? a.zero : a.one;
+        });
+      }
+      case 'bitOf':
+        return make((_, flat) =>
+          a.bit(input(0)[flat] ?? a.zero, operation.position, inputNode(0).scale) ? a.one : a.zero,
+        );
+      case 'and':
+        return make((_, flat) => (input(0)[flat] !== a.zero && input(1)[flat] !== a.zero ? a.one : a.zero));
       case 'xor':
         return make((_, flat) => (input(0)[flat] === input(1)[flat] ? a.zero : a.one));
       case 'not':
