@@ -29,7 +29,7 @@ export const infer = defineCommand({
       type: 'string',
       value: 'P',
       default: '2',
-      description: 'Which party has the model, counted from 1; the others bring the inputs in turn.',
+      description: 'Which party has the model, by number from 1 or as party-N; the others bring the inputs in turn.',
     },
     transport: {
       type: 'string',
@@ -41,12 +41,14 @@ export const infer = defineCommand({
   async run({ arguments: [path = ''], options, output, progress, signal }) {
     const transport = parseChoice('--transport', options.transport, ['memory', 'sockets']);
     const count = parseInteger('--parties', options.parties, { min: 2, max: 16 });
-    const owner = parseInteger('--owner-of-model', options['owner-of-model'], { min: 1, max: count });
     if (options.input.length === 0) throw missing('--input FILE', 'the rows to answer');
     if (options.output === undefined) throw missing('--output FILE', 'where the answers go');
     const targets = targetFiles(options.output, options.input.length);
     const parties = Array.from({ length: count }, (_, i) => `party-${i + 1}`);
-    const modelOwner = parties[owner - 1] ?? '';
+    const owner = options['owner-of-model'];
+    const modelOwner = parties.includes(owner)
+      ? owner
+      : (parties[parseInteger('--owner-of-model', owner, { min: 1, max: count }) - 1] ?? '');
     const others = parties.filter((party) => party !== modelOwner);
     const model = readModelFile(path);
     const inputs = options.input.map((file, i) => ({

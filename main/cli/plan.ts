@@ -64,7 +64,7 @@ export const plan = defineCommand({
       latencyMs: latencyMs ?? loopback?.roundMs ?? 0,
       bytesPerSecond: megabytes === undefined ? (loopback?.bytesPerSecond ?? Infinity) : 1e6 * megabytes,
     };
-    const time = predictTime(cost, rehearsed, network);
+    const time = predictTime(cost, rehearsed, network, threads);
     progress.clear();
     const memory = memoryBytes(compiled);
     print(output, compiled, cost, time, memory);
@@ -92,6 +92,7 @@ export const plan = defineCommand({
         seconds: {
           offline: time.offlineSeconds,
           online: time.onlineSeconds,
+          oneMachine: time.oneMachineSeconds,
           local: time.localSeconds,
           transfer: time.transferSeconds,
           latency: time.latencySeconds,
@@ -189,7 +190,8 @@ function print(
   output.line(
     `About ${durationText(time.onlineSeconds)} online: own work ${durationText(time.localSeconds)}, ` +
       `transfer ${durationText(time.transferSeconds)}, latency ${durationText(time.latencySeconds)}. ` +
-      `The dealer works ${durationText(time.offlineSeconds)}, meanwhile or beforehand.`,
+      `The dealer works ${durationText(time.offlineSeconds)}, meanwhile or beforehand. ` +
+      `With everybody on this machine about ${durationText(time.oneMachineSeconds)}.`,
   );
   output.line();
   for (const { party, role, learns } of disclosures(job)) {

@@ -52,7 +52,7 @@ test('answers go to a file, and the closing object counts bytes and rounds as pr
 
 test('several inputs give several outputs', () => {
   const given = ['--input', inFolder('x.npy'), '--input', inFolder('x.npy'), '--output', inFolder('two.npy')];
-  expect(tacit(inFolder('model.onnx'), ...given, '--owner-of-model', '1').status).toBe(0);
+  expect(tacit(inFolder('model.onnx'), ...given, '--owner-of-model', 'party-1').status).toBe(0);
   expect(readdirSync(folder)).toEqual(expect.arrayContaining(['two.0.npy', 'two.1.npy']));
   expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([]);
 });
