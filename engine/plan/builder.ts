@@ -27,6 +27,7 @@ export class ProgramBuilder {
   readonly #steps: Step[] = [];
   readonly #dealt = new Map<string, Words | Bits>();
   readonly #constants = new Map<string, Words>();
+  readonly #loaded = new Set<number>();
   #tag: Tag = { layer: '', phase: '' };
   #node = -1;
 
@@ -99,6 +100,7 @@ export class ProgramBuilder {
   }
 
   ownerMask(owner: string, length: number): { share: Words; dealer: Words } {
+    this.#require(this.parties.includes(owner), 'the owner of a mask computes');
     const share = this.#words('share', length);
     const dealer = this.#words('dealer', length);
     this.#emit({ op: 'ownerMask', owner, share: share.value, dealer: dealer.value });
@@ -130,6 +132,7 @@ export class ProgramBuilder {
 
   /** Plaintext words of one party, as a sharing in which all other shares are zero. Costs nothing. */
   input(owner: string, name: string, length: number): Words {
+    this.#require(this.parties.includes(owner), 'the owner of an input computes');
     const share = this.#words('share', length);
     this.#emit({ op: 'input', owner, name, share: share.value });
     return share;
@@ -155,11 +158,14 @@ export class ProgramBuilder {
   load(state: string, place: Place, length: number): Words {
     const value = this.#words(place, length);
     this.#emit({ op: 'load', state, value: value.value });
+    this.#loaded.add(value.value);
     return value;
   }
 
   store(state: string, value: Words): void {
-    this.#emit({ op: 'store', state, value });
+    // States are written one after the other at the end: what is read from another state is copied before.
+    const copy = this.#loaded.has(value.value) ? this.affine(value, 1n) : value;
+    this.#emit({ op: 'store', state, value: copy });
   }
 
   // ---- openings ----

@@ -6,7 +6,7 @@ import type { Tensor } from '../../../engine/tensor/tensor.ts';
 import { TestJob } from '../../helpers/run-job.ts';
 import type { Execution } from '../../helpers/run-job.ts';
 
-const ELEMENTS = 800;
+const ELEMENTS = 160;
 
 interface Cost {
   /** Rounds and bytes an element and party, without the reveal. */
