@@ -10,7 +10,7 @@ import { distinctAssumptions } from '../host/results/assumptions.ts';
 import { disclosures } from '../host/results/disclosures.ts';
 import { jobCost, layerName } from '../host/results/job-cost.ts';
 import type { JobCost } from '../host/results/job-cost.ts';
-import { predictTime, rehearse } from '../host/results/rehearsal.ts';
+import { oneMachineSeconds, predictTime, rehearse } from '../host/results/rehearsal.ts';
 import type { PredictedTime } from '../host/results/rehearsal.ts';
 import { parseNumber } from './arguments.ts';
 import { defineCommand } from './command.ts';
@@ -64,7 +64,7 @@ export const plan = defineCommand({
       latencyMs: latencyMs ?? loopback?.roundMs ?? 0,
       bytesPerSecond: megabytes === undefined ? (loopback?.bytesPerSecond ?? Infinity) : 1e6 * megabytes,
     };
-    const time = predictTime(cost, rehearsed, network, threads);
+    const time = predictTime(cost, rehearsed, network);
     progress.clear();
     const memory = memoryBytes(compiled);
     print(output, compiled, cost, time, memory);
@@ -92,7 +92,7 @@ export const plan = defineCommand({
         seconds: {
           offline: time.offlineSeconds,
           online: time.onlineSeconds,
-          oneMachine: time.oneMachineSeconds,
+          oneMachine: oneMachineSeconds(cost.parties.length, time, threads),
           local: time.localSeconds,
           transfer: time.transferSeconds,
           latency: time.latencySeconds,
@@ -191,7 +191,7 @@ function print(
     `About ${durationText(time.onlineSeconds)} online: own work ${durationText(time.localSeconds)}, ` +
       `transfer ${durationText(time.transferSeconds)}, latency ${durationText(time.latencySeconds)}. ` +
       `The dealer works ${durationText(time.offlineSeconds)}, meanwhile or beforehand. ` +
-      `With everybody on this machine about ${durationText(time.oneMachineSeconds)}.`,
+      `With everybody on this machine about ${durationText(oneMachineSeconds(cost.parties.length, time, availableParallelism()))}.`,
   );
   output.line();
   for (const { party, role, learns } of disclosures(job)) {

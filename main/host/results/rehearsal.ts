@@ -114,8 +114,6 @@ export interface PredictedTime {
   readonly offlineSeconds: number;
   /** One party's run, every party and the dealer on a machine of its own like this one. */
   readonly onlineSeconds: number;
-  /** The same with all parties and the dealer on this machine, its cores shared fairly. */
-  readonly oneMachineSeconds: number;
   readonly localSeconds: number;
   readonly transferSeconds: number;
   readonly latencySeconds: number;
@@ -124,12 +122,7 @@ export interface PredictedTime {
 }
 
 /** Puts rehearsed programs and a network together: own work + rounds * latency + bytes / bandwidth. */
-export function predictTime(
-  cost: JobCost,
-  rehearsed: readonly RehearsedProgram[],
-  network: Network,
-  cores: number,
-): PredictedTime {
+export function predictTime(cost: JobCost, rehearsed: readonly RehearsedProgram[], network: Network): PredictedTime {
   let [offlineMs, localMs, transferMs, latencyMs] = [0, 0, 0, 0];
   const layerMs = new Map<string, number>();
   for (const program of cost.programs) {
@@ -142,17 +135,20 @@ export function predictTime(
     transferMs += (perLink / network.bytesPerSecond) * 1000;
     for (const [key, ms] of found?.layerMs ?? []) layerMs.set(key, (layerMs.get(key) ?? 0) + program.executions * ms);
   }
-  const onlineMs = localMs + transferMs + latencyMs;
-  const sharedMs = (cost.parties.length * localMs + offlineMs) / cores + transferMs + latencyMs;
   return {
     offlineSeconds: offlineMs / 1000,
-    onlineSeconds: onlineMs / 1000,
-    oneMachineSeconds: Math.max(onlineMs, sharedMs) / 1000,
+    onlineSeconds: (localMs + transferMs + latencyMs) / 1000,
     localSeconds: localMs / 1000,
     transferSeconds: transferMs / 1000,
     latencySeconds: latencyMs / 1000,
     layerMs,
   };
+}
+
+/** The same with all parties and the dealer on one machine like this, its cores shared fairly. */
+export function oneMachineSeconds(parties: number, time: PredictedTime, cores: number): number {
+  const work = (parties * time.localSeconds + time.offlineSeconds) / cores;
+  return Math.max(work, time.localSeconds) + time.transferSeconds + time.latencySeconds;
 }
 
 /** Everybody to whom something is revealed. */
