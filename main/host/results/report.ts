@@ -142,7 +142,7 @@ function quality(metrics: NonNullable<RunRecord['metrics']>): Html {
     ${table(
       'Scores',
       [
-        { heading: '', cell: ({ name }) => name },
+        { heading: 'trained', cell: ({ name }) => name },
         ...names.map((name) => ({
           heading: name,
           isNumber: true as const,
@@ -180,7 +180,7 @@ function time({ times, seconds }: RunRecord): Html {
           return [
             { heading: id, isNumber: true as const, cell: (share: Share | 'in all') => durationText(of(share) / 1000) },
             {
-              heading: '',
+              heading: 'share',
               isNumber: true as const,
               cell: (share: Share | 'in all') => (wallMs === 0 ? '' : percentText(of(share) / wallMs)),
             },
