@@ -1,10 +1,12 @@
 /**
- * Batches of group operations on curve25519 as the joins need them, behind an interface: points are 32-byte u-coordinates, a
- * batch is at most BATCH_POINTS of them. wasm/pool.ts implements it. Knows nothing of identifiers or parties.
+ * Batches of the operations that make tags, behind an interface: on curve25519, where points are 32-byte u-coordinates, and keyed
+ * hashes. A batch is at most BATCH_POINTS of them. wasm/pool.ts implements it. Knows nothing of identifiers or parties.
  */
 import type { SecretKey } from '../random/crypto-port.ts';
 
 export const POINT_BYTES = 32;
+/** Of a keyed hash. */
+export const HASH_BYTES = 32;
 /** A batch takes about 0.1 s on one core. */
 export const BATCH_POINTS = 2048;
 
@@ -37,5 +39,7 @@ export interface Curve {
   ): Promise<Uint8Array>;
   /** X25519 (RFC 7748) of each point with the same scalar; a refused point is no multiple and nothing of the batch is given. */
   multiply(points: Uint8Array, scalar: SecretKey, signal?: AbortSignal): Promise<Uint8Array | RefusedPoint>;
+  /** HMAC-SHA256 of each message, HASH_BYTES each. */
+  keyedHash(messages: PackedMessages, key: SecretKey, signal?: AbortSignal): Promise<Uint8Array>;
   dispose(): Promise<void>;
 }

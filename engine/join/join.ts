@@ -8,10 +8,11 @@
  */
 import type { PackedIdentifiers } from '../../shared/identifiers.ts';
 import { InputError, PeerError } from '../../shared/errors.ts';
-import type { CryptoPort } from '../random/crypto-port.ts';
+import type { CryptoPort, SecretKey } from '../random/crypto-port.ts';
 import type { Transport } from '../runtime/transport.ts';
-import { JoinChannel, chunkRange, chunksOf } from './channel.ts';
+import { JoinChannel, chunkRange, chunksOf, inOrder } from './channel.ts';
 import type { Curve } from './curve.ts';
+import { HASH_BYTES } from './curve.ts';
 import { matcherHello, partyHello } from './hello.ts';
 import type { MatchOutcome } from './match.ts';
 import { matchTags } from './match.ts';
@@ -19,7 +20,7 @@ import { decodeHeader, decodePositions, encodeHeader, encodePositions } from './
 import { OwnList } from './own-list.ts';
 import { matchPairwise } from './pairwise.ts';
 import { tagsByRing } from './ring.ts';
-import { TagTable } from './tag-table.ts';
+import { TagTable, truncated } from './tag-table.ts';
 import type { JoinTerms } from './terms.ts';
 import { HEADER_BYTES, POSITION_BYTES, Phase, checkTerms, sizeOf, slotCount, tagBytes, tagSender } from './terms.ts';
 
@@ -30,7 +31,6 @@ export interface JoinPorts {
 }
 
 export interface PartyPorts extends JoinPorts {
-  /** Needed in the curve form. */
   readonly curve: Curve;
   /** Identifiers dealt with, own and others', and how many there will be. */
   readonly progress?: (done: number, total: number) => void;
@@ -68,7 +68,7 @@ export async function joinParty(
   const { domain, hashKey } = await partyHello(terms, self, channel, crypto);
   try {
     if (terms.form === 'keyedHash') {
-      await sendHashedTags(terms, matcher!, own, (message) => crypto.hmacSha256(hashKey, message), channel, ports);
+      await sendHashedTags(terms, matcher!, own, hashKey, channel, ports);
       return result(terms, own, await receiveOutcome(terms, self, matcher!, channel), matcher!);
     }
     const tags = await tagsByRing(terms, self, own, domain, { channel, curve, crypto, progress });
@@ -140,24 +140,26 @@ async function sendHashedTags(
   terms: JoinTerms,
   matcher: string,
   own: OwnList,
-  hmac: (message: Uint8Array) => Uint8Array,
+  key: SecretKey,
   channel: JoinChannel,
   ports: PartyPorts,
 ): Promise<void> {
   const width = tagBytes(terms);
-  const index = new TagTable(width, own.size, ports.crypto);
-  for (let chunk = 0; chunk < chunksOf(own.size); chunk++) {
-    channel.signal?.throwIfAborted();
-    const { from, to } = chunkRange(own.size, chunk);
-    const { bytes, offsets } = own.messages(from, to);
-    const tags = new Uint8Array((to - from) * width);
-    for (let i = 0; i < to - from; i++) {
-      tags.set(hmac(bytes.subarray(offsets[i], offsets[i + 1])).subarray(0, width), i * width);
-    }
-    own.checkDistinct(index, tags, width);
-    ports.progress?.(to, own.size);
-    await channel.send(matcher, Phase.tags, tags, chunk);
-  }
+  const table = new TagTable(width, own.size, ports.crypto);
+  await inOrder(
+    chunksOf(own.size),
+    ports.curve.parallelBatches,
+    (chunk) => {
+      const { from, to } = chunkRange(own.size, chunk);
+      return ports.curve.keyedHash(own.messages(from, to), key, channel.signal);
+    },
+    async (hashes, chunk) => {
+      const tags = truncated(hashes, HASH_BYTES, width);
+      own.checkDistinct(table, tags, width);
+      ports.progress?.(chunkRange(own.size, chunk).to, own.size);
+      await channel.send(matcher, Phase.tags, tags, chunk);
+    },
+  );
 }
 
 function result(terms: JoinTerms, own: OwnList, outcome: MatchOutcome, from: string): JoinResult {

@@ -14,7 +14,7 @@ import { chunkRange, chunksOf, inOrder } from './channel.ts';
 import type { Curve } from './curve.ts';
 import { BATCH_POINTS, POINT_BYTES } from './curve.ts';
 import type { OwnList } from './own-list.ts';
-import { TagTable } from './tag-table.ts';
+import { TagTable, truncated } from './tag-table.ts';
 import type { JoinTerms } from './terms.ts';
 import { Phase, along, sizeOf, tagBytes } from './terms.ts';
 
@@ -58,7 +58,7 @@ export async function tagsByRing(
         return curve.hashAndMultiply(own.messages(from, to), domain, scalar, channel.signal);
       },
       async (points, chunk) => {
-        own.checkDistinct(index, narrowed(points, CHECKED_BYTES), CHECKED_BYTES);
+        own.checkDistinct(index, truncated(points, POINT_BYTES, CHECKED_BYTES), CHECKED_BYTES);
         advance(points.length / POINT_BYTES);
         await channel.send(next, Phase.points, points, chunk);
       },
@@ -87,7 +87,7 @@ export async function tagsByRing(
           index.add(points, at);
           if (index.size === before) throw refused(previous, 'repeated', chunk * BATCH_POINTS + at / POINT_BYTES);
         }
-        list.set(narrowed(points, kept), chunk * BATCH_POINTS * kept);
+        list.set(truncated(points, POINT_BYTES, kept), chunk * BATCH_POINTS * kept);
         advance(points.length / POINT_BYTES);
       },
     );
@@ -105,16 +105,6 @@ export async function tagsByRing(
   } finally {
     scalar.erase();
   }
-}
-
-/** The first `width` bytes of each point. */
-function narrowed(points: Uint8Array, width: number): Uint8Array {
-  if (width === POINT_BYTES) return points;
-  const narrow = new Uint8Array((points.length / POINT_BYTES) * width);
-  for (let from = 0, to = 0; from < points.length; from += POINT_BYTES, to += width) {
-    for (let i = 0; i < width; i++) narrow[to + i] = points[from + i]!;
-  }
-  return narrow;
 }
 
 const refusals = {

@@ -64,3 +64,13 @@ export class TagTable {
     return true;
   }
 }
+
+/** The first `to` of each `from` bytes. */
+export function truncated(items: Uint8Array, from: number, to: number): Uint8Array {
+  if (to === from) return items;
+  const short = new Uint8Array((items.length / from) * to);
+  for (let read = 0, write = 0; read < items.length; read += from, write += to) {
+    for (let i = 0; i < to; i++) short[write + i] = items[read + i]!;
+  }
+  return short;
+}

@@ -14,6 +14,7 @@ export interface CurveExports {
     tagBytes: number,
     work: number,
   ) => void;
+  readonly hmacSha256: (out: number, count: number, messages: number, offsets: number, key: number) => void;
   readonly multiplyPoints: (points: number, count: number, scalar: number, work: number) => void;
   readonly firstNotCanonical: (points: number, count: number) => number;
   readonly firstZero: (points: number, count: number) => number;

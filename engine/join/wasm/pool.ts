@@ -21,7 +21,7 @@ export function serve(): void {
   const curve = instantiateCurve(workerData as WebAssembly.Module);
   port.on('message', (task: BatchTask) => {
     const result = runBatch(curve, task);
-    if ('scalar' in task) task.scalar.fill(0);
+    if ('secret' in task) task.secret.fill(0);
     port.postMessage(result, result instanceof Uint8Array ? [result.buffer as ArrayBuffer] : []);
   });
 }
@@ -68,11 +68,15 @@ class CurvePool implements Curve {
     scalar: SecretKey,
     signal?: AbortSignal,
   ): Promise<Uint8Array> {
-    return ownPoints(await this.#run({ kind: 'hashAndMultiply', messages, domain, scalar: scalar.expose() }, signal));
+    return ownPoints(await this.#run({ kind: 'hashAndMultiply', messages, domain, secret: scalar.expose() }, signal));
   }
 
   multiply(points: Uint8Array, scalar: SecretKey, signal?: AbortSignal): Promise<BatchResult> {
-    return this.#run({ kind: 'multiply', points, scalar: scalar.expose() }, signal);
+    return this.#run({ kind: 'multiply', points, secret: scalar.expose() }, signal);
+  }
+
+  async keyedHash(messages: PackedMessages, key: SecretKey, signal?: AbortSignal): Promise<Uint8Array> {
+    return ownPoints(await this.#run({ kind: 'keyedHash', messages, secret: key.expose() }, signal));
   }
 
   async dispose(): Promise<void> {

@@ -1,5 +1,5 @@
 /** The curve module against the vectors of RFC 9380 and RFC 7748 and against OpenSSL's X25519. */
-import { createPrivateKey, createPublicKey, diffieHellman, randomBytes } from 'node:crypto';
+import { createHmac, createPrivateKey, createPublicKey, diffieHellman, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Curve, PackedMessages } from '../../../engine/join/curve.ts';
 import { wasmCurve } from '../../../engine/join/wasm/pool.ts';
@@ -157,6 +157,17 @@ describe('multiples', () => {
     const scalar = new SecretKey(new Uint8Array(randomBytes(32)));
     expect(await curve.multiply(new Uint8Array(0), scalar)).toEqual(new Uint8Array(0));
     expect(await curve.hash(pack([]), vectorDomain)).toEqual(new Uint8Array(0));
+  });
+});
+
+test('keyed hashes are HMAC-SHA256, at all lengths around a block', async () => {
+  const messages = Array.from({ length: 200 }, (_, length) => new Uint8Array(randomBytes(length)));
+  messages.push(new Uint8Array(randomBytes(10_000)));
+  const key = new Uint8Array(randomBytes(32));
+  const hashes = await curve.keyedHash(pack(messages), new SecretKey(key.slice()));
+  messages.forEach((message, i) => {
+    const expected = createHmac('sha256', key).update(message).digest();
+    expect(Buffer.from(hashes.slice(32 * i, 32 * (i + 1)))).toEqual(expected);
   });
 });
 

@@ -7,6 +7,7 @@ import { mapAndAdd } from './elligator';
 import { hashLane, reduceHashed } from './hash-to-field';
 import { timesEight, toAffine } from './ladder';
 
+export { hmacSha256 } from './hmac';
 export { multiplyPoints } from './ladder';
 
 /** First free address. */
