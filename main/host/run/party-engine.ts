@@ -30,10 +30,10 @@ import type { Store } from '../store/store.ts';
 import { CheckpointSchedule, packCheckpoint, unpackCheckpoint } from './checkpoint.ts';
 import type { MetricSum } from './checkpoint.ts';
 import { ControlChannel } from './control.ts';
-import { CountingTransport } from './counting-transport.ts';
-import type { Tally } from './counting-transport.ts';
 import { servedTransport, toPlainError } from './engine-messages.ts';
 import type { EngineEvent, EngineSetup, PartyStart, PartySummary } from './engine-messages.ts';
+import { EngineTransport } from './engine-transport.ts';
+import type { Tally } from './engine-transport.ts';
 import { inputParties, metricSums, publicStandardisation, revealedModel, runMetrics } from './run-results.ts';
 import { resultsFolder } from './folders.ts';
 import { CursorGuard, RecordStream } from './vault-ports.ts';
@@ -79,7 +79,7 @@ class AttemptRun {
   readonly #kernels: Kernels;
   readonly #self: string;
   readonly #start: PartyStart;
-  readonly #transport: CountingTransport;
+  readonly #transport: EngineTransport;
   readonly #profiler = new Profiler();
   readonly #revealed = new Map<string, BigUint64Array>();
   readonly #metrics: MetricSum[] = [];
@@ -102,7 +102,7 @@ class AttemptRun {
     this.#start = start;
     const parties = partyOrder(compiled.job);
     const others = parties.filter((party) => party !== self);
-    this.#transport = new CountingTransport(servedTransport(self, start), others);
+    this.#transport = new EngineTransport(servedTransport(self, start), others);
   }
 
   get #session(): string {
@@ -116,7 +116,7 @@ class AttemptRun {
     const inputs = this.#boundInputs();
     const executor = await this.#executor(executions);
     // What was counted until now is no protocol payload.
-    const before = this.#transport.total();
+    const before = await this.#transport.total();
     const dealerBefore = this.#transport.counters(this.#compiled.job.dealer).bytesReceived;
     try {
       const schedule = new CheckpointSchedule();
@@ -132,7 +132,7 @@ class AttemptRun {
     } finally {
       executor.dispose();
     }
-    const after = this.#transport.total();
+    const after = await this.#transport.total();
     const dealerBytes = this.#transport.counters(this.#compiled.job.dealer).bytesReceived - dealerBefore;
     const traffic = this.#traffic(executions, before, after, dealerBytes);
     return this.#finish(executions, traffic, startedAt);
@@ -190,12 +190,12 @@ class AttemptRun {
 
   async #executeOne(executor: PartyExecutor, execution: Execution, inputs: Map<string, BigUint64Array>): Promise<void> {
     const { program, number, known, kind, epoch } = execution;
-    const before = this.#transport.total();
+    const before = kind === 'evaluate' ? await this.#transport.total() : undefined;
     const revealed = await executor.execute(program, number, { inputs, known });
     for (const [name, words] of revealed) this.#revealed.set(name, words);
-    if (kind !== 'evaluate') return;
+    if (before === undefined) return;
     this.#metrics.push(...metricSums(this.#compiled, epoch, revealed));
-    const after = this.#transport.total();
+    const after = await this.#transport.total();
     for (const part of ['bytesSent', 'bytesReceived', 'rounds'] as const) {
       this.#evaluation[part] += after[part] - before[part];
     }

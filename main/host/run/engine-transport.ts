@@ -1,6 +1,7 @@
 /**
- * Counts what an attempt's executions put on the links: payload bytes from the session's own counters, rounds by the
- * messages' keys. Knows nothing of plans; whoever predicts compares.
+ * The engine's end of an attempt's transport. It counts what executions put on the links: payload bytes by the session's own
+ * counters, rounds by the messages' keys. And it lets the engine compute on while the host takes a message: a send returns at
+ * once until UNACCEPTED_BYTES are on their way to the host. Knows nothing of plans; whoever predicts compares.
  */
 import type { MessageKey, Transport, TransportCounters } from '../../../engine/runtime/transport.ts';
 
@@ -11,10 +12,15 @@ export interface Tally {
   rounds: number;
 }
 
-export class CountingTransport implements Transport {
+const UNACCEPTED_BYTES = 8 << 20;
+
+export class EngineTransport implements Transport {
   readonly #inner: Transport;
   /** Whose messages count: the dealer's are material. */
   readonly #counted: readonly string[];
+  readonly #unaccepted = new Set<Promise<void>>();
+  #unacceptedBytes = 0;
+  #failure: unknown;
   #last = '';
   #rounds = 0;
 
@@ -31,9 +37,23 @@ export class CountingTransport implements Transport {
     return this.#inner.peers;
   }
 
-  send(peer: string, key: MessageKey, payload: Uint8Array, signal?: AbortSignal): Promise<void> {
+  /** The failure of a send that was not waited for comes out of the next one, or of `total`. */
+  async send(peer: string, key: MessageKey, payload: Uint8Array, signal?: AbortSignal): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
     this.#note(key);
-    return this.#inner.send(peer, key, payload, signal);
+    const { byteLength } = payload;
+    this.#unacceptedBytes += byteLength;
+    const accepted = this.#inner.send(peer, key, payload, signal);
+    const settled = accepted
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => {
+        this.#unacceptedBytes -= byteLength;
+        this.#unaccepted.delete(settled);
+      });
+    this.#unaccepted.add(settled);
+    if (this.#unacceptedBytes > UNACCEPTED_BYTES) await accepted;
   }
 
   receive(peer: string, key: MessageKey, length: number | undefined, signal?: AbortSignal): Promise<Uint8Array> {
@@ -49,8 +69,10 @@ export class CountingTransport implements Transport {
     return this.#inner.close();
   }
 
-  /** All that was counted until now. */
-  total(): Tally {
+  /** All that was counted until now, once every message is accepted. */
+  async total(): Promise<Tally> {
+    await Promise.all(this.#unaccepted);
+    if (this.#failure !== undefined) throw this.#failure;
     const counters = this.#counted.map((peer) => this.#inner.counters(peer));
     return {
       bytesSent: counters.reduce((sum, { bytesSent }) => sum + bytesSent, 0),
