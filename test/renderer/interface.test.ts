@@ -1,0 +1,209 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { serveNewHost } from '../host/api/clients.ts';
+import type { ServedHost } from '../host/api/clients.ts';
+import { requires } from '../helpers/requires.ts';
+import { buildInterface, keepScreenshots, launch, openPage, seriousFindings } from './browser.ts';
+
+const CSV = `id,age,height,smokes,sick\n${Array.from(
+  { length: 60 },
+  (_, i) =>
+    `${i},${20 + ((i * 7) % 50)},${(1.5 + ((i * 13) % 40) / 100).toFixed(2)},${i % 3 === 0 ? 'yes' : 'no'},${i % 2}`,
+).join('\n')}\n`;
+
+requires('chromium')('the interface in a browser, with real hosts', () => {
+  let browser: Browser;
+  let [clinic, lab]: ServedHost[] = [];
+  let page: Page;
+  let labPage: Page;
+  let complaints: string[];
+  let jobText = '';
+
+  beforeAll(async () => {
+    await buildInterface();
+    browser = await launch();
+    [clinic, lab] = [await serveNewHost(), await serveNewHost()];
+    ({ page, complaints } = await openPage(browser, clinic.api.url));
+    ({ page: labPage } = await openPage(browser, lab.api.url));
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await clinic?.close();
+    await lab?.close();
+  });
+
+  /** Every view: nothing serious from axe, nothing in the console, and its picture. */
+  async function settle(name: string): Promise<void> {
+    expect(await seriousFindings(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+    await keepScreenshots(page, name);
+  }
+
+  const section = (name: string) => page.getByRole('navigation').getByRole('link', { name }).click();
+
+  test('the token leaves the address, and a wrong one is refused in words', async () => {
+    await page.getByRole('heading', { name: 'Train models together' }).waitFor();
+    expect(page.url()).not.toContain('token');
+    const { page: stranger } = await openPage(browser, `http://127.0.0.1:${clinic!.api.port}/#token=wrong`);
+    await stranger.getByRole('heading', { name: 'This window may not talk to the host' }).waitFor();
+    await stranger.context().close();
+  });
+
+  test('first run: a name makes the identity', async () => {
+    await settle('welcome');
+    await page.getByLabel('What is your organisation called?').fill('Clinic North');
+    await page.getByRole('button', { name: 'Create identity' }).click();
+    await page.getByRole('heading', { name: 'Your identity' }).waitFor();
+    await labPage.getByLabel('What is your organisation called?').fill('City Lab');
+    await labPage.keyboard.press('Enter');
+    await labPage.getByRole('heading', { name: 'Your identity' }).waitFor();
+    await settle('home');
+  });
+
+  test('an invitation is opened and confirmed on both sides', async () => {
+    await section('Peers');
+    await page.getByText('No peers yet').waitFor();
+    await settle('peers-empty');
+    await page.keyboard.press('Control+Alt+i');
+    await page.getByRole('button', { name: 'Make invitation' }).click();
+    const link = await page.getByLabel('Link', { exact: true }).inputValue();
+    expect(link).toMatch(/^tacit:\/\/join\//);
+    await settle('invite');
+
+    await labPage.getByRole('link', { name: 'Peers' }).click();
+    await labPage.getByRole('button', { name: 'Open an invitation' }).first().click();
+    await labPage.getByLabel('Paste the link').fill(link.slice(0, -30));
+    await labPage.getByText('The invitation is damaged').waitFor();
+    await labPage.getByLabel('Paste the link').fill(link);
+    await labPage.getByText('Nothing has happened yet').waitFor();
+    expect(await labPage.getByRole('dialog').textContent()).toContain('Clinic North');
+    await labPage.getByRole('button', { name: 'Connect to them' }).click();
+
+    const words = async (on: Page): Promise<string[]> => {
+      await on.getByRole('heading', { name: /^Pair with/ }).waitFor();
+      return on.getByRole('dialog').getByRole('listitem').allTextContents();
+    };
+    const [own, theirs] = [await words(page), await words(labPage)];
+    await settle('pairing');
+    const pairing = own.filter((word) => theirs.includes(word));
+    expect(pairing.length).toBeGreaterThan(3);
+    await page.getByRole('button', { name: 'Words are equal, pair' }).click();
+    await labPage.getByRole('button', { name: 'Words are equal, pair' }).click();
+    await page.getByRole('listitem').getByText('connected', { exact: false }).first().waitFor();
+    await labPage.getByRole('heading', { name: 'Clinic North' }).waitFor();
+    await settle('peers');
+  });
+
+  test('a data set is added, looked into and confirmed', async () => {
+    await section('Data sets');
+    await page
+      .getByLabel('Add a file')
+      .setInputFiles({ name: 'notes.csv', mimeType: 'text/csv', buffer: Buffer.alloc(100) });
+    await page.getByRole('alert').waitFor();
+    await page
+      .getByLabel('Add a file')
+      .setInputFiles({ name: 'patients.csv', mimeType: 'text/csv', buffer: Buffer.from(CSV) });
+    await page.getByRole('heading', { name: 'patients.csv' }).waitFor();
+    await page.getByLabel('Use in jobs: age').selectOption('Never');
+    await page.getByLabel('Use in jobs: sick').selectOption('Label');
+    await page.getByRole('button', { name: 'Confirm columns' }).click();
+    await page.getByText(/^.*Confirmed \d/).waitFor();
+    expect(await page.getByRole('region').count()).toBeGreaterThan(0);
+    await settle('dataset');
+    await section('Data sets');
+    await page.getByRole('cell', { name: 'confirmed' }).waitFor();
+    await settle('datasets');
+  });
+
+  test('a job is written as text and form, checked with lines, and its cost worked out', async () => {
+    const other = join(clinic!.folder, 'lab.csv');
+    writeFileSync(other, `marker\n${Array.from({ length: 60 }, (_, i) => (i % 11) / 10).join('\n')}\n`);
+    await page.keyboard.press('Control+Alt+n');
+    const editor = page.getByRole('textbox', { name: 'Job text' });
+    await page.getByText('The text is a job.').waitFor();
+    await page.getByLabel('Epochs').fill('many');
+    await page.getByLabel('Epochs').blur();
+    await page.getByRole('button', { name: 'line 13' }).waitFor();
+    await settle('job-issues');
+    await page.getByLabel('Epochs').fill('20');
+    await page.getByLabel('Label at').selectOption('clinic-a');
+    await page.getByLabel('Label column').fill('sick');
+    await page.getByLabel('Data set or path: clinic-b').fill(other);
+    await page.getByLabel('Name', { exact: true }).fill('sickness');
+    await page.getByLabel('Name', { exact: true }).blur();
+    await page.getByText('The text is a job.').waitFor();
+    jobText = await editor.inputValue();
+    expect(jobText).toContain('epochs: 20');
+    await page.getByRole('button', { name: 'Work out the cost' }).click();
+    await page.getByText('Sent by a party').waitFor({ timeout: 60_000 });
+    await settle('job');
+    await page.getByRole('heading', { name: 'Cost', exact: true }).scrollIntoViewIfNeeded();
+    await keepScreenshots(page, 'job-cost');
+    await section('Jobs');
+    await page.getByRole('link', { name: 'sickness' }).waitFor();
+    await settle('jobs');
+  });
+
+  test('the sample is run on this machine, and its dashboard shows where the time went', async () => {
+    await section('Runs');
+    await settle('runs-empty');
+    await page.getByRole('button', { name: 'Try it on this machine' }).first().click();
+    await page.getByRole('heading', { name: 'Parties' }).waitFor({ timeout: 60_000 });
+    await page.getByRole('rowheader', { name: 'clinic-a' }).waitFor({ timeout: 60_000 });
+    await page.getByText('training').first().waitFor({ timeout: 120_000 });
+    await settle('run-live');
+    await page.getByText('finished', { exact: true }).first().waitFor({ timeout: 120_000 });
+    await page.getByRole('link', { name: 'Where the time went' }).waitFor({ timeout: 120_000 });
+    await page.getByText('model.onnx').first().waitFor();
+    await settle('run');
+    await page.getByRole('link', { name: 'Where the time went' }).click();
+    await page.getByRole('heading', { name: 'Where did the time go?' }).waitFor();
+    await page.getByRole('heading', { name: 'Timeline' }).waitFor();
+    await settle('insights');
+    await page.getByRole('button', { name: /^Compute/ }).click();
+    const shares = await page.locator('td.share').allTextContents();
+    const figures = shares.map((text) => Number.parseFloat(text));
+    expect(figures).toEqual(figures.toSorted((a, b) => b - a));
+    await page.getByRole('heading', { name: 'Timeline' }).scrollIntoViewIfNeeded();
+    await keepScreenshots(page, 'insights-timeline');
+    const result = page.locator('p.result strong');
+    const before = await result.textContent();
+    await page.getByLabel('One-way latency').focus();
+    for (let i = 0; i < 20; i++) await page.keyboard.press('ArrowRight');
+    expect(await result.textContent()).not.toBe(before);
+    await page.getByText('Bound by latency').scrollIntoViewIfNeeded();
+    await keepScreenshots(page, 'insights-what-if');
+    await section('Runs');
+    await settle('runs');
+  }, 300_000);
+
+  test('the other views, the palette, a second tab', async () => {
+    await section('Vault');
+    await page.getByText('The vault is empty').waitFor();
+    await settle('vault');
+    await section('Activity');
+    await page.getByRole('button', { name: 'Check the chain' }).click();
+    await page.getByText('The chain is whole.').waitFor();
+    await settle('activity');
+    await page.keyboard.press('Control+,');
+    await page.getByLabel('High contrast').check();
+    await page.getByText('Saved.').waitFor();
+    await settle('settings-contrast');
+    await page.getByLabel('As the system').check();
+    await settle('settings');
+    await page.keyboard.press('Control+k');
+    await page.getByRole('combobox').fill('peer');
+    await settle('palette');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Peers', level: 1 }).waitFor();
+
+    const { page: second } = await openPage(browser, clinic!.api.url);
+    await second.getByRole('heading', { name: 'Overview' }).waitFor();
+    await second.setViewportSize({ width: 640, height: 512 });
+    const isWide = await second.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+    expect(isWide).toBe(false);
+    await second.context().close();
+  });
+});
