@@ -296,7 +296,9 @@ class Lowering {
           bits: this.#bitsValue(node, () => {
             const opened = value.opened(bits);
             const c = shiftOpened(b, opened, offsetOf(opened.bits)).c;
-            return isNotNegative(b, digitTables(b, opened, operation.position), c);
+            // All bits above the bound are the sign.
+            const position = Math.min(operation.position, opened.bits - 1);
+            return isNotNegative(b, digitTables(b, opened, position), c);
           }),
         };
       }

@@ -26,6 +26,7 @@ export interface Truncation {
 /** What truncation by `shift` bits (0 included) needs, before anything is dealt. */
 export function prepareTruncation(b: ProgramBuilder, source: Opened, shift: number): Truncation {
   const { c, r, bits } = source;
+  if (shift > bits - 2) throw new RangeError(`a truncation by ${shift} of a value opened with ${bits} bits`);
   const top = b.field(r, bits - 1, 1);
   return {
     source,

@@ -63,6 +63,22 @@ export function comparisons(thresholds: readonly bigint[]): Output[] {
   }));
 }
 
+export function bitsOf(positions: readonly number[]): Output[] {
+  return positions.map((position) => ({
+    name: `bit ${position}`,
+    trace: (x) => x.bitOf(position).toNumber(),
+    ideal: (x) => (x >> BigInt(position)) & 1n,
+  }));
+}
+
+export function equalities(values: readonly bigint[]): Output[] {
+  return values.map((value) => ({
+    name: `equal to ${value}`,
+    trace: (x) => x.equalsNumber(Number(value) / 2 ** x.scale).toNumber(),
+    ideal: (x) => (x === value ? 1n : 0n),
+  }));
+}
+
 export function rectified(shifts: readonly number[]): Output[] {
   return shifts.map((shift) => ({
     name: `rectified, truncated by ${shift}`,

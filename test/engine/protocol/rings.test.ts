@@ -1,6 +1,15 @@
 import { describe, test } from 'vitest';
 import { wasmKernels } from '../../../engine/kernels/wasm/wasm.ts';
-import { allPairs, checkOutputs, comparisons, randomNumbers, rectified, truncations } from '../../helpers/gadgets.ts';
+import {
+  allPairs,
+  bitsOf,
+  checkOutputs,
+  equalities,
+  comparisons,
+  randomNumbers,
+  rectified,
+  truncations,
+} from '../../helpers/gadgets.ts';
 
 const allBytes = Array.from({ length: 256 }, (_, r) => BigInt(r));
 
@@ -19,6 +28,16 @@ describe('8-bit ring, every x and every mask', () => {
   test('thresholds up to the bound', async () => {
     const { xs, mask } = allPairs(5, allBytes);
     await checkOutputs({ wordBits: 8, parties: 2 }, 5, xs, comparisons([-32n, -31n, -7n, 0n, 1n, 19n, 31n, 32n]), mask);
+  });
+
+  test('equality with values up to the bound', async () => {
+    const { xs, mask } = allPairs(5, allBytes);
+    await checkOutputs({ wordBits: 8, parties: 3 }, 5, xs, equalities([-32n, -1n, 0n, 7n, 31n]), mask);
+  });
+
+  test.each([6, 3])('every bit of numbers up to 2^%i, signs above', async (bound) => {
+    const { xs, mask } = allPairs(bound, bound === 6 ? allBytes.slice(0, 128).map((r) => 2n * r + (r & 1n)) : allBytes);
+    await checkOutputs({ wordBits: 8, parties: 2 }, bound, xs, bitsOf([0, 1, 3, 5, 6, 7]), mask);
   });
 
   test.each([0, 1, 2, 3, 4])('openings of fewer bits: bound 2^%i', async (bound) => {
