@@ -6,7 +6,7 @@
  * of entry i at z, before its truncation. Entry j must therefore be fitted on [lo + (j-1)h, lo + (j+1)h), j = 0..N.
  * Outside the domain the index wraps and the result is some bounded entry: callers select it away (saturation).
  * Cost: 1 round beyond the opening, (degree) words opened an element; dealer: 2^indexBits words, and for degree d
- * d + d(d+1)/2 words. Source: corrections H1, after one-hot tables of Curl and SIGMA.
+ * d + d(d-1)/2 words. Source: corrections H1, after one-hot tables of Curl and SIGMA.
  */
 import type { ProgramBuilder } from '../plan/builder.ts';
 import type { Words } from '../plan/program.ts';
