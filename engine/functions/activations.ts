@@ -148,7 +148,9 @@ export function relu6(x: Tensor): Tensor {
 
 /** alpha x + beta between 0 and 1. */
 export function hardSigmoid(x: Tensor, alpha = 1 / 6, beta = 0.5): Tensor {
-  return clamp(x.timesNumber(alpha).addNumber(beta), 0, 1);
+  const { fractionBits } = x.graph.options;
+  // The constant goes in before the truncation, which is then fused with the comparisons.
+  return clamp(x.timesRaw(alpha, fractionBits).addNumber(beta).rescaled(x.scale), 0, 1);
 }
 
 export function hardSwish(x: Tensor): Tensor {

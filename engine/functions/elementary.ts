@@ -68,9 +68,9 @@ export function softplus(x: Tensor): Tensor {
 
 /**
  * e^x for x <= 0 (up to 0.25): [-15.25, 0.25] by 31 cubics, 0 below. Largest error 5e-4, near 0. 3 rounds after the argument's
- * opening; dealer: 255 bytes an element.
+ * opening; dealer: 255 bytes an element. A larger `resultScale` (up to 60) keeps small results accurate for long sums.
  */
-export function expNonPositive(x: Tensor): Tensor {
+export function expNonPositive(x: Tensor, resultScale = CUBIC_SCALE): Tensor {
   const spec: TableSpec = {
     low: -15.25,
     widthBits: -1,
@@ -78,7 +78,7 @@ export function expNonPositive(x: Tensor): Tensor {
     degree: 3,
     argumentScale: fractionBits(x),
     offsetShift: Math.max(0, fractionBits(x) - CUBIC_OFFSET_BITS),
-    resultScale: CUBIC_SCALE,
+    resultScale,
   };
   const y = x.atLeast(spec.low).select(inside(x, Math.exp, spec, 0.5));
   return withGradient(y, (gradient) => [[x, gradient.mul(y)]]);

@@ -18,12 +18,12 @@ export interface Normalised {
 }
 
 /**
- * Buckets from one unit of x to its working bound. 4 rounds with the opening of x; the mantissa is local then. Cost: a
+ * Buckets from one unit of x (or from `least`) to its working bound. 4 rounds with the opening of x; the mantissa is local then. Cost: a
  * comparison (two if signed) and a product with a bit for each factor of 4 in the range.
  */
-export function normalise(x: Tensor, isSigned: boolean): Normalised {
+export function normalise(x: Tensor, isSigned: boolean, least?: number): Normalised {
   const magnitudeBits = x.graph.workingBound(x.node) - x.scale;
-  const lowest = -Math.floor(x.scale / 2);
+  const lowest = least === undefined ? -Math.floor(x.scale / 2) : Math.floor(Math.log2(least) / 2);
   const highest = Math.ceil((magnitudeBits - 0.1) / 2) - 1;
   if (highest < lowest) {
     throw new InputError('no-magnitude', `A number below one unit at scale ${x.scale} cannot be normalised.`);

@@ -14,8 +14,14 @@ import type { Normalised } from './normalise.ts';
 export interface DomainOptions {
   /** The argument is known to be positive: half the comparisons. */
   readonly isPositive?: boolean;
+  /** The argument is known to be at least this: fewer comparisons. Implies that it is positive. */
+  readonly least?: number;
   /** Scale of the result; the graph's if not given. */
   readonly scale?: number;
+}
+
+function isSigned(options: DomainOptions): boolean {
+  return options.isPositive !== true && options.least === undefined;
 }
 
 function ofMantissa(x: Normalised, f: (u: number) => number, magnitudeBits: number): Tensor {
@@ -37,7 +43,7 @@ function inverse(u: number): number {
  */
 export function reciprocal(x: Tensor, options: DomainOptions = {}): Tensor {
   const scale = options.scale ?? x.graph.options.fractionBits;
-  const parts = normalise(x, options.isPositive !== true);
+  const parts = normalise(x, isSigned(options), options.least);
   const y = putBack(parts, ofMantissa(parts, inverse, 0.2), -2, scale);
   const limited = parts.isSigned ? y.add(parts.isSmall.toNumber().timesInteger(1n << BigInt(x.scale))) : y;
   return withGradient(limited, (gradient) => [[x, gradient.mul(limited).mul(limited).neg()]]);
@@ -49,7 +55,7 @@ export function reciprocal(x: Tensor, options: DomainOptions = {}): Tensor {
  */
 export function divide(a: Tensor, b: Tensor, options: DomainOptions = {}): Tensor {
   const scale = options.scale ?? a.graph.options.fractionBits;
-  const parts = normalise(b.broadcastTo(broadcastShapes('divide', a.shape, b.shape)), options.isPositive !== true);
+  const parts = normalise(b.broadcastTo(broadcastShapes('divide', a.shape, b.shape)), isSigned(options), options.least);
   const product = a.mulRaw(ofMantissa(parts, inverse, 0.2).rescaled(QUOTIENT_BITS));
   const quotient = putBack(parts, product, -2, scale);
   const small = parts.isSmall.select(product.rescaled(scale + b.scale)).timesPowerOfTwo(b.scale);
@@ -87,9 +93,9 @@ export function inverseSquareRootOf(x: Tensor, options: { scale?: number } = {})
 /**
  * Natural logarithm. Largest error 4e-4; what is below one unit counts as one unit. 7 rounds with the opening of x.
  */
-export function logarithm(x: Tensor): Tensor {
+export function logarithm(x: Tensor, options: { least?: number } = {}): Tensor {
   const { fractionBits } = x.graph.options;
-  const parts = normalise(x, false);
+  const parts = normalise(x, false, options.least);
   const t = ofMantissa(parts, Math.log, 0.7);
   const largest = Math.max(...parts.buckets.map(({ exponent }) => Math.abs(exponent))) + 1;
   const sum = linear('log', [
