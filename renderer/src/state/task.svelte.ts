@@ -1,4 +1,5 @@
 /** One thing that a person started and waits for: whether it runs, and why it failed. */
+import { untrack } from 'svelte';
 import type { ApiErrorBody } from '../../../shared/api/call.ts';
 import { errorBody } from '../api/carrier.ts';
 
@@ -8,7 +9,8 @@ export class Task {
 
   /** Runs `work`; a failure is kept in `error` and gives undefined. A second start while it runs does nothing. */
   async run<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
-    if (this.isRunning) return undefined;
+    // An effect that starts a task does not begin again when the task ends.
+    if (untrack(() => this.isRunning)) return undefined;
     this.isRunning = true;
     this.error = undefined;
     try {
