@@ -16,7 +16,7 @@ const allBytes = Array.from({ length: 256 }, (_, r) => BigInt(r));
 describe('8-bit ring, every x and every mask', () => {
   test('truncation by every shift, sign, ReLU, both fused, two parties', async () => {
     const { xs, mask } = allPairs(6, allBytes);
-    const outputs = [...truncations([1, 2, 3, 4, 5, 6]), ...comparisons([0n]), ...rectified([0, 2, 5])];
+    const outputs = [...truncations([1, 2, 3, 4, 5, 6]), ...comparisons([0n]), ...rectified([2])];
     await checkOutputs({ wordBits: 8, parties: 2 }, 6, xs, outputs, mask);
   });
 
@@ -27,17 +27,17 @@ describe('8-bit ring, every x and every mask', () => {
 
   test('thresholds up to the bound', async () => {
     const { xs, mask } = allPairs(5, allBytes);
-    await checkOutputs({ wordBits: 8, parties: 2 }, 5, xs, comparisons([-32n, -31n, -7n, 0n, 1n, 19n, 31n, 32n]), mask);
+    await checkOutputs({ wordBits: 8, parties: 2 }, 5, xs, comparisons([-32n, -7n, 1n, 31n, 32n]), mask);
   });
 
   test('equality with values up to the bound', async () => {
     const { xs, mask } = allPairs(5, allBytes);
-    await checkOutputs({ wordBits: 8, parties: 3 }, 5, xs, equalities([-32n, -1n, 0n, 7n, 31n]), mask);
+    await checkOutputs({ wordBits: 8, parties: 3 }, 5, xs, equalities([-32n, 0n, 31n]), mask);
   });
 
   test.each([6, 3])('every bit of numbers up to 2^%i, signs above', async (bound) => {
     const { xs, mask } = allPairs(bound, bound === 6 ? allBytes.slice(0, 128).map((r) => 2n * r + (r & 1n)) : allBytes);
-    await checkOutputs({ wordBits: 8, parties: 2 }, bound, xs, bitsOf([0, 1, 3, 5, 6, 7]), mask);
+    await checkOutputs({ wordBits: 8, parties: 2 }, bound, xs, bitsOf([0, 3, 6, 7]), mask);
   });
 
   test.each([0, 1, 2, 3, 4])('openings of fewer bits: bound 2^%i', async (bound) => {
@@ -78,7 +78,7 @@ describe('random numbers up to the bound, on the fast kernels', () => {
     [54, 16],
     [62, 30],
   ])('bound 2^%i, truncation by %i', async (bound, shift) => {
-    const xs = randomNumbers(100_000, bound);
+    const xs = randomNumbers(40_000, bound);
     const outputs = [...truncations([shift]), ...rectified([shift]), ...comparisons([0n])];
     await checkOutputs({ wordBits: 64, parties: 2, kernels: () => wasmKernels({ threads: 1 }) }, bound, xs, outputs);
   });

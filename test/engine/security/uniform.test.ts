@@ -14,7 +14,7 @@ import type { Execution } from '../../helpers/run-job.ts';
 const ROWS = 8;
 const COLUMNS = 4;
 const HIDDEN = 8;
-const JOBS = 3;
+const JOBS = 2;
 const EXECUTIONS = 80;
 /** A normal deviate that chance exceeds about once in 10^9. */
 const LIMIT = 6;
