@@ -17,7 +17,8 @@ import type { OpenedJob } from '../host/jobs/open-job.ts';
 import { jobCost } from '../host/results/job-cost.ts';
 import type { JobCost } from '../host/results/job-cost.ts';
 import type { PartyTimes, PartyTraffic, RunMetrics } from '../host/results/results.ts';
-import { CountingTransport } from '../host/run/counting-transport.ts';
+import { EngineTransport } from '../host/run/engine-transport.ts';
+import type { Tally } from '../host/run/engine-transport.ts';
 import type { MetricSum } from '../host/run/checkpoint.ts';
 import { metricSums, runMetrics } from '../host/run/run-results.ts';
 
@@ -61,7 +62,7 @@ export async function trainInProcess(
   const cost = jobCost(plan, executions);
   const inputs = new Map([...prepared].map(([party, rows]) => [party, inputWords(compiled, party, rows)]));
   const transports = [...memoryNetwork(plan.parties).values()].map(
-    (transport) => new CountingTransport(transport, transport.peers),
+    (transport) => new EngineTransport(transport, transport.peers),
   );
   const simulation = await Simulation.create({ plan, crypto: nodeCrypto, kernels, transports });
   const evaluated = transports.map(() => ({ bytesSent: 0, bytesReceived: 0, rounds: 0 }));
@@ -71,7 +72,7 @@ export async function trainInProcess(
     for (const execution of executions) {
       signal?.throwIfAborted();
       onExecution(execution);
-      const before = transports.map((transport) => transport.total());
+      const before = await totals(transports);
       const from = performance.now();
       const revealed = await simulation.execute(execution.program, { inputs, known: execution.known });
       if (execution.kind !== 'evaluate') {
@@ -80,9 +81,10 @@ export async function trainInProcess(
       }
       const receiver = plan.parties.findIndex((party) => compiled.spec.reveal.metrics.includes(party));
       sums.push(...metricSums(compiled, execution.epoch, revealed[receiver] ?? new Map<string, BigUint64Array>()));
-      transports.forEach((transport, i) => {
-        const [apart, earlier, now] = [evaluated[i], before[i], transport.total()];
-        if (apart === undefined || earlier === undefined) return;
+      const after = await totals(transports);
+      evaluated.forEach((apart, i) => {
+        const [earlier, now] = [before[i], after[i]];
+        if (earlier === undefined || now === undefined) return;
         apart.bytesSent += now.bytesSent - earlier.bytesSent;
         apart.bytesReceived += now.bytesReceived - earlier.bytesReceived;
         apart.rounds += now.rounds - earlier.rounds;
@@ -106,8 +108,7 @@ export async function trainInProcess(
       metrics: runMetrics(compiled, sums),
       onlineMs,
       dealerMs: trainingMs - onlineMs,
-      traffic: transports.map((transport, i): PartyTraffic => {
-        const total = transport.total();
+      traffic: (await totals(transports)).map((total, i): PartyTraffic => {
         const apart = evaluated[i] ?? { bytesSent: 0, bytesReceived: 0, rounds: 0 };
         return {
           id: plan.parties[i] ?? '',
@@ -125,4 +126,8 @@ export async function trainInProcess(
   } finally {
     await simulation.close();
   }
+}
+
+function totals(transports: readonly EngineTransport[]): Promise<Tally[]> {
+  return Promise.all(transports.map((transport) => transport.total()));
 }

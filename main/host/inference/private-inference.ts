@@ -23,7 +23,8 @@ import type { TrainedModel } from '../../../shared/model.ts';
 import { jobCost } from '../results/job-cost.ts';
 import type { JobCost } from '../results/job-cost.ts';
 import type { PartyTimes, PartyTraffic, RunSeconds } from '../results/results.ts';
-import { CountingTransport } from '../run/counting-transport.ts';
+import { EngineTransport } from '../run/engine-transport.ts';
+import type { Tally } from '../run/engine-transport.ts';
 import { loopbackLinks } from '../loopback/links.ts';
 
 /** Rows of one party. */
@@ -101,7 +102,7 @@ export async function inferPrivately(options: InferenceOptions): Promise<Inferen
   const links = options.transport === 'sockets' ? await loopbackLinks(parties, plan.digest, signal) : undefined;
   try {
     const inner = links?.transports ?? [...memoryNetwork(parties).values()];
-    const transports = inner.map((transport) => new CountingTransport(transport, transport.peers));
+    const transports = inner.map((transport) => new EngineTransport(transport, transport.peers));
     const threads = Math.max(1, Math.floor(availableParallelism() / parties.length));
     const simulation = await Simulation.create({
       plan,
@@ -150,7 +151,9 @@ export async function inferPrivately(options: InferenceOptions): Promise<Inferen
         cost,
         assumptions,
         times,
-        traffic: transports.map((transport, i) => trafficOf(cost, transport, i)),
+        traffic: (await Promise.all(transports.map((transport) => transport.total()))).map((total, i) =>
+          trafficOf(cost, total, i),
+        ),
         seconds: {
           setup: (setUpMs - startedMs) / 1000,
           offline: (endedMs - setUpMs - onlineMs) / 1000,
@@ -165,8 +168,11 @@ export async function inferPrivately(options: InferenceOptions): Promise<Inferen
   }
 }
 
-function trafficOf({ training, parties }: JobCost, transport: CountingTransport, i: number): PartyTraffic {
-  const { bytesSent, bytesReceived, rounds } = transport.total();
+function trafficOf(
+  { training, parties }: JobCost,
+  { bytesSent, bytesReceived, rounds }: Tally,
+  i: number,
+): PartyTraffic {
   return {
     id: parties[i] ?? '',
     bytesSent,

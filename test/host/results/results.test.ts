@@ -81,7 +81,15 @@ test('the files are written whole, readable by their owner only, and replace tho
   const target = join(folder, 'results');
   await writeResults(target, run);
   const files = await writeResults(target, run);
-  const names = ['metrics.json', 'model.json', 'model.onnx', 'report.html', 'timings.json', 'weights.bin'];
+  const names = [
+    'insights.json',
+    'metrics.json',
+    'model.json',
+    'model.onnx',
+    'report.html',
+    'timings.json',
+    'weights.bin',
+  ];
   expect(readdirSync(target).sort()).toEqual(names);
   expect(files.map((file) => file.slice(target.length + 1)).sort()).toEqual(names);
   if (process.platform !== 'win32') for (const file of files) expect(statSync(file).mode & 0o077).toBe(0);
@@ -94,7 +102,7 @@ test('the files are written whole, readable by their owner only, and replace tho
 test('a party without model and metrics finds neither', async () => {
   const { model: _model, metrics: _metrics, ...rest } = run;
   await writeResults(join(folder, 'less'), rest);
-  expect(readdirSync(join(folder, 'less')).sort()).toEqual(['report.html', 'timings.json']);
+  expect(readdirSync(join(folder, 'less')).sort()).toEqual(['insights.json', 'report.html', 'timings.json']);
 });
 
 test('a folder that cannot be made is one clear error', async () => {
