@@ -144,22 +144,43 @@ export function normaliseCell(cell: Cell, rule: KeyColumn): Normalised {
 
 const encoder = new TextEncoder();
 
-/** Each part's UTF-8 behind its length in four bytes, little end first: no two lists of parts give the same bytes. */
-function encode(parts: readonly string[], row: number): Uint8Array {
-  const texts = parts.map((part) => encoder.encode(part));
-  const bytes = new Uint8Array(texts.reduce((sum, text) => sum + 4 + text.length, 0));
-  let at = 0;
-  for (const text of texts) {
-    if (text.length > MAX_CELL_BYTES) {
-      throw new InputError('join-key-too-long', `Row ${row + 1} has a key of ${text.length} bytes.`, {
-        hint: `Keys have at most ${MAX_CELL_BYTES} bytes; is this the right column?`,
-      });
-    }
-    new DataView(bytes.buffer).setUint32(at, text.length, true);
-    bytes.set(text, at + 4);
-    at += 4 + text.length;
+/** Collects identifiers in one growing array: a million small ones would cost more than what is in them. */
+class Packer {
+  #bytes = new Uint8Array(65_536);
+  #used = 0;
+  readonly #ends: number[] = [0];
+
+  get count(): number {
+    return this.#ends.length - 1;
   }
-  return bytes;
+
+  /** Each part's UTF-8 behind its length in four bytes, little end first: no two lists of parts give the same bytes. */
+  add(parts: readonly string[], row: number): void {
+    for (const part of parts) {
+      // UTF-8 takes at most three bytes for a UTF-16 unit
+      this.#reserve(4 + 3 * part.length);
+      const { written } = encoder.encodeInto(part, this.#bytes.subarray(this.#used + 4));
+      if (written > MAX_CELL_BYTES) {
+        throw new InputError('join-key-too-long', `Row ${row + 1} has a key of ${written} bytes.`, {
+          hint: `Keys have at most ${MAX_CELL_BYTES} bytes; is this the right column?`,
+        });
+      }
+      new DataView(this.#bytes.buffer).setUint32(this.#used, written, true);
+      this.#used += 4 + written;
+    }
+    this.#ends.push(this.#used);
+  }
+
+  result(): PackedIdentifiers {
+    return { bytes: this.#bytes.slice(0, this.#used), offsets: Uint32Array.from(this.#ends) };
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#used + bytes <= this.#bytes.length) return;
+    const larger = new Uint8Array(2 * (this.#used + bytes));
+    larger.set(this.#bytes.subarray(0, this.#used));
+    this.#bytes = larger;
+  }
 }
 
 /** The parts of a row's key; undefined where one is missing, or unreadable and to be left out. */
@@ -189,7 +210,7 @@ function keyParts(columns: readonly ArrayLike<Cell>[], key: JoinKey, row: number
 export function makeIdentifiers(columns: readonly ArrayLike<Cell>[], key: JoinKey): Identifiers {
   const rowCount = columns[0]?.length ?? 0;
   const known = new Map<string, number>();
-  const encoded: Uint8Array[] = [];
+  const packer = new Packer();
   const firstRow: number[] = [];
   /** Identifier of each row, -1 for rows without a key. */
   const identifierOf = new Int32Array(rowCount).fill(-1);
@@ -201,9 +222,9 @@ export function makeIdentifiers(columns: readonly ArrayLike<Cell>[], key: JoinKe
     const name = parts.length === 1 ? parts[0]! : parts.map((part) => `${part.length}:${part}`).join('');
     const earlier = known.get(name);
     if (earlier === undefined) {
-      known.set(name, encoded.length);
-      identifierOf[row] = encoded.length;
-      encoded.push(encode(parts, row));
+      known.set(name, packer.count);
+      identifierOf[row] = packer.count;
+      packer.add(parts, row);
       firstRow.push(row);
       continue;
     }
@@ -214,14 +235,15 @@ export function makeIdentifiers(columns: readonly ArrayLike<Cell>[], key: JoinKe
     }
     identifierOf[row] = earlier;
   }
-  const sizes = new Uint32Array(encoded.length);
+  const { count } = packer;
+  const sizes = new Uint32Array(count);
   for (const identifier of identifierOf) if (identifier >= 0) sizes[identifier]!++;
   const rowsRepeated = sizes.reduce((sum, size) => sum + (size > 1 ? size : 0), 0);
   const grouped = key.duplicates === 'aggregate';
-  const starts = new Uint32Array(encoded.length + 1);
-  encoded.forEach((_, i) => (starts[i + 1] = starts[i]! + (grouped ? sizes[i]! : 1)));
-  const rows = new Uint32Array(starts[encoded.length]!);
-  const filled = new Uint32Array(encoded.length);
+  const starts = new Uint32Array(count + 1);
+  sizes.forEach((size, i) => (starts[i + 1] = starts[i]! + (grouped ? size : 1)));
+  const rows = new Uint32Array(starts[count]!);
+  const filled = new Uint32Array(count);
   identifierOf.forEach((identifier, row) => {
     if (identifier < 0) return;
     if (grouped) rows[starts[identifier]! + filled[identifier]!++] = row;
@@ -230,15 +252,7 @@ export function makeIdentifiers(columns: readonly ArrayLike<Cell>[], key: JoinKe
       filled[identifier] = 1;
     }
   });
-  return { packed: packIdentifiers(encoded), rows, starts, rowsWithoutKey: rowCount - withKey, rowsRepeated };
-}
-
-export function packIdentifiers(encoded: readonly Uint8Array[]): PackedIdentifiers {
-  const offsets = new Uint32Array(encoded.length + 1);
-  encoded.forEach((bytes, i) => (offsets[i + 1] = offsets[i]! + bytes.length));
-  const bytes = new Uint8Array(offsets[encoded.length]!);
-  encoded.forEach((identifier, i) => bytes.set(identifier, offsets[i]));
-  return { bytes, offsets };
+  return { packed: packer.result(), rows, starts, rowsWithoutKey: rowCount - withKey, rowsRepeated };
 }
 
 /** A row of the preview: for its owner's eyes only. */

@@ -1,12 +1,14 @@
 /** What the tests of joins share: lists of identifiers as text, terms, and the plaintext join that everything is held against. */
 import type { JoinTerms } from '../../../engine/join/terms.ts';
-import { packIdentifiers } from '../../../shared/identifiers.ts';
 import type { PackedIdentifiers } from '../../../shared/identifiers.ts';
 
 export const NAMES = ['anna', 'bela', 'cleo', 'dora', 'emil'];
 
 export function pack(texts: readonly string[]): PackedIdentifiers {
-  return packIdentifiers(texts.map((text) => new TextEncoder().encode(text)));
+  const encoded = texts.map((text) => new TextEncoder().encode(text));
+  const offsets = new Uint32Array(texts.length + 1);
+  encoded.forEach((bytes, i) => (offsets[i + 1] = offsets[i]! + bytes.length));
+  return { bytes: new Uint8Array(Buffer.concat(encoded)), offsets };
 }
 
 /** Terms of a join of these lists; sizes are their lengths, the floor is 1. */
