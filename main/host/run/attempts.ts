@@ -74,6 +74,7 @@ export async function runAttempts<Result>(
   const { session, members } = agreement;
   const digest = agreementDigest(agreement, nodeCrypto.sha256);
   storeJob(options);
+  store.audit.append('run-started', { session, agreement: digest, plan: planDigest, party: self });
   let atLeast = 1;
   for (let tries = 1; ; tries++) {
     signal.throwIfAborted();
@@ -94,6 +95,9 @@ export async function runAttempts<Result>(
       store.jobs.endAttempt(session, attempt, 'done', store.folder);
       store.jobs.setState(session, 'done');
       store.vault.retireJob(session);
+      // A model that nobody receives stays shared: its last state is the result.
+      store.checkpoints.prune(session, agreement.job.reveal.model.length === 0 ? 1 : 0);
+      store.audit.append('run-finished', { session, attempt });
       return { result, attempt };
     } catch (error) {
       signal.throwIfAborted();

@@ -61,8 +61,13 @@ export async function runDealer(options: DealerRunOptions): Promise<{ readonly a
           );
         }
         const bytes = seeds.map((seed) => seed.expose());
-        await engine.attempt({ type: 'start', attempt: ports.attempt, seeds: bytes, resumeAt }, ports.transport);
+        const dealt = engine.attempt(
+          { type: 'start', attempt: ports.attempt, seeds: bytes, resumeAt },
+          ports.transport,
+        );
+        // The engine has its own copy by now.
         for (const seed of seeds) seed.erase();
+        await dealt;
         onProgress({ phase: 'waiting for the parties to finish' });
         await allFinished(control, parties, executions, signal);
       },

@@ -20,7 +20,7 @@ export class EngineTransport implements Transport {
   readonly #counted: readonly string[];
   readonly #unaccepted = new Set<Promise<void>>();
   #unacceptedBytes = 0;
-  #failure: unknown;
+  #failure: Error | undefined;
   #last = '';
   #rounds = 0;
 
@@ -46,7 +46,7 @@ export class EngineTransport implements Transport {
     const accepted = this.#inner.send(peer, key, payload, signal);
     const settled = accepted
       .catch((error: unknown) => {
-        this.#failure ??= error;
+        this.#failure ??= error instanceof Error ? error : new Error(String(error));
       })
       .finally(() => {
         this.#unacceptedBytes -= byteLength;

@@ -113,11 +113,13 @@ class AttemptRun {
     const startedAt = new Date();
     const { resume } = this.#start;
     const executions = this.#script.filter(({ number }) => number === 0 || number >= (resume?.execution ?? 0));
-    const inputs = this.#boundInputs();
-    const executor = await this.#executor(executions);
     // What was counted until now is no protocol payload.
     const before = await this.#transport.total();
     const dealerBefore = this.#transport.counters(this.#compiled.job.dealer).bytesReceived;
+    const inputs = this.#boundInputs();
+    const streams = new PartyStreams(nodeCrypto, new SecretKey(this.#start.seed));
+    const zeroKeys = new Map(this.#start.zeroKeys.map(([peer, key]) => [peer, new SecretKey(key)]));
+    const executor = await this.#executor(executions, streams, zeroKeys);
     try {
       const schedule = new CheckpointSchedule();
       for (const execution of executions) {
@@ -129,8 +131,13 @@ class AttemptRun {
         }
         this.#report(execution);
       }
+      // Nobody receives the model: its shares are the result, and stay.
+      const last = executions.at(-1);
+      if (last !== undefined && this.#compiled.job.reveal.model.length === 0) await this.#save(executor, last);
     } finally {
       executor.dispose();
+      streams.erase();
+      for (const key of zeroKeys.values()) key.erase();
     }
     const after = await this.#transport.total();
     const dealerBytes = this.#transport.counters(this.#compiled.job.dealer).bytesReceived - dealerBefore;
@@ -149,15 +156,18 @@ class AttemptRun {
     return inputs;
   }
 
-  async #executor(executions: readonly Execution[]): Promise<PartyExecutor> {
+  async #executor(
+    executions: readonly Execution[],
+    streams: PartyStreams,
+    zeroKeys: ReadonlyMap<string, SecretKey>,
+  ): Promise<PartyExecutor> {
     const { plan, job } = this.#compiled;
-    const { attempt, seed, zeroKeys, resume } = this.#start;
+    const { attempt, resume } = this.#start;
     const { vault } = this.#store;
     const index = plan.parties.indexOf(this.#self);
     vault.recover(this.#session);
     if (attempt > 1) vault.retireAttempt(this.#session, attempt - 1);
     const cursor = vault.cursor({ job: this.#session, attempt, planDigest: plan.digest });
-    const streams = new PartyStreams(nodeCrypto, new SecretKey(seed));
     const needing = executions
       .filter(({ program, number }) => {
         const slot = slotOf(index, number, plan.parties.length);
@@ -181,7 +191,7 @@ class AttemptRun {
       transport: this.#transport,
       crypto: nodeCrypto,
       streams,
-      zeroKeys: new Map(zeroKeys.map(([peer, key]) => [peer, new SecretKey(key)])),
+      zeroKeys,
       records,
       guard: new CursorGuard(cursor, resume !== undefined),
       profiler: this.#profiler,

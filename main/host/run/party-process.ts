@@ -46,7 +46,8 @@ export class PartyProcess {
     const child = spawn(
       process.execPath,
       [entryFile('cli'), command, '--folder', folder, '--name', name, '--listen', address, '--supervised'],
-      { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
+      // A group of its own: what the terminal interrupts is the supervisor, which ends its parties.
+      { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: process.platform !== 'win32', windowsHide: true },
     );
     this.#child = child;
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -66,7 +66,7 @@ export async function runParty(options: PartyRunOptions): Promise<PartyRunEnd> {
       const resume = await commonCheckpoint(control, host, ports, names);
       await control.send(dealer.name, 'resume', 0, { execution: resume?.execution ?? 0 }, signal);
       if (resume !== undefined) onProgress({ phase: `resuming after ${resume.execution} executions` });
-      const summary = await engine.attempt(
+      const running = engine.attempt(
         {
           type: 'start',
           attempt: ports.attempt,
@@ -77,6 +77,9 @@ export async function runParty(options: PartyRunOptions): Promise<PartyRunEnd> {
         },
         ports.transport,
       );
+      // The engine has its own copies by now.
+      for (const key of [seed, ...keys.values()]) key.erase();
+      const summary = await running;
       if (summary === undefined) throw new InternalError('no-summary', 'The engine returned nothing.');
       await allFinished(control, [...names, dealer.name], executions, signal);
       return summary;
