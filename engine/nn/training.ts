@@ -295,16 +295,18 @@ export function evaluationRows(spec: TrainingSpec): number {
 
 function revealGraph(spec: TrainingSpec): Graph {
   const graph = new Graph(options(spec, names.reveal));
-  for (const [key, tensor] of weightStates(graph, spec)) tensor.reveal(names.weight(key), spec.reveal.model);
-  if (spec.standardise !== undefined) {
-    const shape = [spec.standardise.length];
-    const state = (name: string, scale: number, magnitudeBits: number): Tensor =>
-      stateInput(graph, name, shape, { scale, bound: scale + magnitudeBits });
-    state(names.mean, MEAN_SCALE, 1).reveal(names.mean, spec.reveal.model);
-    state(names.inverseDeviation, spec.fractionBits, INVERSE_DEVIATION_BITS).reveal(
-      names.inverseDeviation,
-      spec.reveal.model,
-    );
-  }
+  graph.scope('model', 'reveal', () => {
+    for (const [key, tensor] of weightStates(graph, spec)) tensor.reveal(names.weight(key), spec.reveal.model);
+    if (spec.standardise !== undefined) {
+      const shape = [spec.standardise.length];
+      const state = (name: string, scale: number, magnitudeBits: number): Tensor =>
+        stateInput(graph, name, shape, { scale, bound: scale + magnitudeBits });
+      state(names.mean, MEAN_SCALE, 1).reveal(names.mean, spec.reveal.model);
+      state(names.inverseDeviation, spec.fractionBits, INVERSE_DEVIATION_BITS).reveal(
+        names.inverseDeviation,
+        spec.reveal.model,
+      );
+    }
+  });
   return graph;
 }

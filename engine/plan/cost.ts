@@ -10,7 +10,7 @@ import type { Program, Tag } from './program.ts';
 export interface LayerCost {
   readonly layer: string;
   readonly phase: string;
-  /** Bytes that one party puts on links: openings to every other compute party, reveals to receivers. */
+  /** Bytes that the first party puts on links: openings to every other compute party, reveals to receivers. */
   bytesSent: number;
   /** Bytes opened by one party, counted once whatever the number of receivers. */
   bytesOpened: number;
@@ -76,8 +76,8 @@ export function costOf(program: Program, live: Liveness, demand: Demand, plans: 
         bump(bytesReceived, plan.index, opening.bytes * receives);
         if (!isReported) continue;
         const row = layer(opening.tag);
-        row.bytesOpened += opening.bytes;
-        row.bytesSent += opening.bytes * (n - 1);
+        if (sends) row.bytesOpened += opening.bytes;
+        if (sends) row.bytesSent += opening.bytes * (n - 1);
         seen.add(row);
       }
       for (const reveal of round.reveals) {
