@@ -74,8 +74,13 @@ export class Dealer {
                 ? parties
                 : [fill.owner];
           contributors.forEach((party, i) => {
-            if (i === 0) this.#memory.write(fill.slot, expand(party), record.width);
-            else this.#memory.accumulate(fill.slot, expand(party), record.width);
+            const how = i === 0 ? 'write' : 'accumulate';
+            if (this.#memory.expand === undefined) {
+              this.#memory[how](fill.slot, expand(party), record.width);
+            } else {
+              const keystream = this.#streamsOf(party).keystream(record, execution, record.streamOffset);
+              this.#memory.expand(fill.slot, keystream, record.width, how);
+            }
           });
         }
       }
@@ -108,10 +113,14 @@ export class Dealer {
   }
 
   #expand(planned: PlannedProgram, party: number, name: StreamName, execution: number): Uint8Array {
+    const bytes = planned.demand.streams.find((stream) => streamKey(stream) === streamKey(name))?.bytes ?? 0;
+    return this.#streamsOf(party).expand(name, execution, 0, bytes);
+  }
+
+  #streamsOf(party: number): PartyStreams {
     const streams = this.#options.streams[party];
     if (streams === undefined) throw new InternalError('no-such-party', `The dealer has no party ${party}.`);
-    const bytes = planned.demand.streams.find((stream) => streamKey(stream) === streamKey(name))?.bytes ?? 0;
-    return streams.expand(name, execution, 0, bytes);
+    return streams;
   }
 
   /** Erases what masks the memory holds. */

@@ -245,6 +245,13 @@ export interface PackedPart {
   readonly width: number;
 }
 
+/** A place in a ChaCha20 keystream (RFC 8439): from block `block` under a key of 32 bytes and a nonce of 12. */
+export interface Keystream {
+  readonly key: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly block: number;
+}
+
 /**
  * One memory of a kernel set: resident tensors, read and written only at the edges (links, records, results).
  * Calls take effect in the order in which they are made, runs included; a set may carry them out later, and then reports
@@ -261,6 +268,11 @@ export interface Memory {
   write(slot: Slot, packed: Uint8Array, width: number): void;
   /** Adds packed words to a slot mod 2^width (the result keeps only `width` bits), or XORs packed planes into it. */
   accumulate(slot: Slot, packed: Uint8Array, width: number): void;
+  /**
+   * Where a set expands key streams itself: overwrites a slot as `write` does, or adds to it as `accumulate` does, with as many
+   * bytes of the keystream as the packed slot has.
+   */
+  expand?(slot: Slot, keystream: Keystream, width: number, how: 'write' | 'accumulate'): void;
   /** Overwrites with zeros whatever the memory holds and frees it. */
   dispose(): void;
 }

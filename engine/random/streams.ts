@@ -4,6 +4,7 @@
  * the same seed and expand the same bytes. Knows nothing of plans or memories.
  */
 import { InternalError } from '../../shared/errors.ts';
+import type { Keystream } from '../kernels/kernels.ts';
 import type { StreamName, StreamPurpose } from '../plan/records.ts';
 import type { CryptoPort, SecretKey } from './crypto-port.ts';
 
@@ -53,6 +54,14 @@ export class PartyStreams {
     if (key === undefined || offset % BLOCK_BYTES !== 0)
       throw new InternalError('stream-offset', 'A stream is read at whole blocks.');
     return this.#crypto.chacha20(key, executionNonce(execution, stream.lane), offset / BLOCK_BYTES, bytes);
+  }
+
+  /** The place of byte `offset` (a multiple of 64) of a stream of an execution, for a kernel set that expands it itself. */
+  keystream(stream: StreamName, execution: number, offset: number): Keystream {
+    const key = this.#keys.get(stream.purpose);
+    if (key === undefined || offset % BLOCK_BYTES !== 0)
+      throw new InternalError('stream-offset', 'A stream is read at whole blocks.');
+    return { key: key.expose(), nonce: executionNonce(execution, stream.lane), block: offset / BLOCK_BYTES };
   }
 
   /** Seals this party's correction record of an execution; the same record under another context does not open. */

@@ -126,14 +126,16 @@ export class PartyExecutor {
       if (fill.from === 'record') {
         const demand = planned.demand.records.get(fill.step);
         if (demand === undefined) throw new InternalError('no-record', `Step ${fill.step} has no correlation record.`);
-        const bytes =
-          demand.correctionSlot === slotOf(this.#options.index, execution, planned.program.parties.length)
-            ? record.subarray(demand.correctionOffset, demand.correctionOffset + demand.bytes)
-            : this.#stream(planned, demand, execution).subarray(
-                demand.streamOffset,
-                demand.streamOffset + demand.bytes,
-              );
-        this.#memory.write(fill.slot, bytes, demand.width);
+        const { correctionOffset, correctionSlot, streamOffset, bytes, width } = demand;
+        if (correctionSlot === slotOf(this.#options.index, execution, planned.program.parties.length)) {
+          this.#memory.write(fill.slot, record.subarray(correctionOffset, correctionOffset + bytes), width);
+        } else if (this.#memory.expand !== undefined) {
+          const keystream = this.#options.streams.keystream(demand, execution, streamOffset);
+          this.#memory.expand(fill.slot, keystream, width, 'write');
+        } else {
+          const stream = this.#stream(planned, demand, execution);
+          this.#memory.write(fill.slot, stream.subarray(streamOffset, streamOffset + bytes), width);
+        }
       } else if (fill.from === 'constant') {
         this.#memory.write(fill.slot, wordsToBytes(BigUint64Array.from(fill.words)), 64);
       } else {

@@ -8,6 +8,7 @@ import type { TrainingSpec } from '../../engine/nn/training.ts';
 import { lower } from '../../engine/plan/lower.ts';
 import { planJob } from '../../engine/plan/plan.ts';
 import type { Plan, PlannedProgram } from '../../engine/plan/plan.ts';
+import { slotOf } from '../../engine/plan/records.ts';
 import type { CryptoPort } from '../../engine/random/crypto-port.ts';
 import { SecretKey } from '../../engine/random/crypto-port.ts';
 import { nodeCrypto } from '../../engine/random/node-crypto.ts';
@@ -81,16 +82,19 @@ export interface Traffic {
   readonly bytesDown: number;
 }
 
-/** What the plan says must cross the bus, and nothing else: fills, openings, reveals, corrections. */
-export function plannedTraffic({ parties, dealer, demand }: PlannedProgram): Traffic {
+/** What the plan says must cross the bus, and nothing else: inputs, corrections, openings, reveals. Streams do not. */
+export function plannedTraffic({ parties, dealer, demand }: PlannedProgram, execution: number): Traffic {
   let [bytesUp, bytesDown] = [0, 0];
-  const record = (step: number): number => demand.records.get(step)?.bytes ?? 0;
+  const correction = (step: number, index: number): number => {
+    const record = demand.records.get(step);
+    return record?.correctionSlot === slotOf(index, execution, parties.length) ? record.bytes : 0;
+  };
   const leaves = (slot: Slot, width: number): void => {
     bytesDown += Math.ceil(packedBytes(slot, width) / 4) * 4;
   };
   for (const { index, rounds } of parties) {
     for (const { fills, openings, reveals } of rounds) {
-      for (const fill of fills) bytesUp += fill.from === 'record' ? record(fill.step) : fill.slot.length * 8;
+      for (const fill of fills) bytesUp += fill.from === 'record' ? correction(fill.step, index) : fill.slot.length * 8;
       for (const { sender, bytes, share, width } of openings) {
         // Every share of an opening arrives everywhere, the own one too.
         bytesUp += sender === undefined ? bytes * parties.length : bytes;
@@ -102,8 +106,6 @@ export function plannedTraffic({ parties, dealer, demand }: PlannedProgram): Tra
   for (const { fills, corrections } of dealer.stages) {
     for (const fill of fills) {
       if (fill.from === 'known' || fill.from === 'constant') bytesUp += fill.slot.length * 8;
-      else if (fill.from === 'shares') bytesUp += record(fill.step) * (parties.length - 1);
-      else bytesUp += record(fill.step) * (fill.owner === undefined ? parties.length : 1);
     }
     for (const { step, slot } of corrections) leaves(slot, demand.records.get(step)?.width ?? 64);
   }
@@ -124,7 +126,8 @@ async function statesOf(simulation: Simulation): Promise<Buffer[]> {
 export async function expectTwins(
   job: TwinJob,
   sets: readonly [Kernels, Kernels],
-  around: (planned: PlannedProgram, execute: () => Promise<void>) => Promise<void> = (_, execute) => execute(),
+  around: (planned: PlannedProgram, execution: number, execute: () => Promise<void>) => Promise<void> = (_p, _e, run) =>
+    run(),
 ): Promise<void> {
   const spec = specOf(job);
   const plan: Plan = planJob(
@@ -146,10 +149,10 @@ export async function expectTwins(
   const [first, second] = twins as [Simulation, Simulation];
   const inputs = inputsOf(job);
   try {
-    for (const { program, known } of script) {
+    for (const [execution, { program, known }] of [...script].entries()) {
       const expected = await first.execute(program, { inputs, known });
       let revealed: typeof expected = [];
-      await around(plan.programs.get(program)!, async () => {
+      await around(plan.programs.get(program)!, execution, async () => {
         revealed = await second.execute(program, { inputs, known });
       });
       expect(revealed, `reveals of ${program}`).toEqual(expected);

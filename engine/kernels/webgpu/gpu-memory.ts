@@ -2,13 +2,22 @@
  * One memory on a GPU. What is written waits on the host until the next run or pack, and goes to the device with it in one
  * transfer and one submission; the only wait is for what is packed. Knows nothing of instructions.
  */
-import type { Memory, PackedPart, Slot } from '../kernels.ts';
+import type { Keystream, Memory, PackedPart, Slot } from '../kernels.ts';
 import { packedBytes } from '../kernels.ts';
 import { checkSlot } from '../check.ts';
 import { MAP_READ, Usage } from './gpu.ts';
 import type { Gpu } from './gpu.ts';
 import type { Paging } from './kernel.ts';
-import { FIRST_BYTE, TRANSFER_ARGUMENTS, TRANSFER_KERNELS, packStep, pieces, unpackStep } from './transfer.ts';
+import { keystreamStep } from './keystream.ts';
+import {
+  FIRST_BYTE,
+  TRANSFER_ARGUMENTS,
+  TRANSFER_KERNELS,
+  packStep,
+  pieces,
+  readsArrived,
+  unpackStep,
+} from './transfer.ts';
 import type { Step } from './step.ts';
 import { InternalError, MachineError } from '../../../shared/errors.ts';
 
@@ -80,6 +89,20 @@ export class GpuMemory implements Memory {
 
   accumulate(slot: Slot, packed: Uint8Array, width: number): void {
     this.#unpack(slot, packed, width, true);
+  }
+
+  /** The stream is expanded into the buffer of what leaves: it is read before anything is packed there. */
+  expand(slot: Slot, keystream: Keystream, width: number, how: 'write' | 'accumulate'): void {
+    this.#checkAlive();
+    checkSlot(slot, this.bytes);
+    let from = 0;
+    for (const piece of pieces(slot, width, MOST_WAITING_BYTES)) {
+      const bytes = packedBytes(piece, width);
+      const { step, firstByte, streamBytes } = keystreamStep(keystream, from, bytes);
+      this.#growLeaving(streamBytes + SLACK_BYTES);
+      this.#steps.push(step, unpackStep(piece, width, 'leaving', firstByte, how === 'accumulate'));
+      from += bytes;
+    }
   }
 
   async pack(parts: readonly PackedPart[]): Promise<Uint8Array> {
@@ -191,7 +214,7 @@ export class GpuMemory implements Memory {
     for (const piece of pieces(slot, width, MOST_WAITING_BYTES)) {
       const bytes = packedBytes(piece, width);
       if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > MOST_WAITING_BYTES) this.#flush();
-      this.#steps.push(unpackStep(piece, width, this.#waitingBytes, adds));
+      this.#steps.push(unpackStep(piece, width, 'arrived', this.#waitingBytes, adds));
       this.#append(packed.subarray(from, from + bytes));
       from += bytes;
     }
@@ -224,7 +247,7 @@ export class GpuMemory implements Memory {
     const arriving = argumentBytes;
     for (const [number, { kernel, args }] of steps.entries()) {
       records.set(args, (number * recordBytes) / 4);
-      if (kernel.key.startsWith('unpack')) records[(number * recordBytes) / 4 + FIRST_BYTE]! += arriving;
+      if (readsArrived(kernel)) records[(number * recordBytes) / 4 + FIRST_BYTE]! += arriving;
     }
     const dataBytes = Math.ceil(this.#waitingBytes / 4) * 4;
     const bytes = argumentBytes + dataBytes + SLACK_BYTES;

@@ -4,43 +4,52 @@
  */
 import type { BitSlot, Slot, WordSlot } from '../kernels.ts';
 import { packedBytes } from '../kernels.ts';
+import { keystreamKernel } from './keystream.ts';
+import type { Kernel } from './kernel.ts';
 import { elementKernel } from './kernel.ts';
 import type { Step } from './step.ts';
 import { elementStep, halfIndex, high32, low32, planeHalves, usedHalves, wordIndex } from './step.ts';
 
-/** 32 bits from byte `at` of what arrived. */
-const arrivedFunction = `fn arrivedAt(at: u32) -> u32 {
-  let low = arrived[at / 4u];
+/** Where packed bytes lie: come from the host, or expanded on the device. */
+type Source = 'arrived' | 'leaving';
+
+/** 32 bits from byte `at` of a source. */
+function halfAt(source: Source): string {
+  return `fn halfAt(at: u32) -> u32 {
+  let low = ${source}[at / 4u];
   let by = 8u * (at % 4u);
   if (by == 0u) { return low; }
-  return (low >> by) | (arrived[at / 4u + 1u] << (32u - by));
+  return (low >> by) | (${source}[at / 4u + 1u] << (32u - by));
 }`;
+}
 
 /** q: threads, first byte, out, bytes of a word, mask, mask, adds. */
-const unpackWordsKernel = elementKernel(
-  'unpack words',
-  'words',
-  `let at = q[1] + i * q[3];
-  var word = vec2u(arrivedAt(at), arrivedAt(at + 4u));
+const unpackWordsKernel = (source: Source): Kernel =>
+  elementKernel(
+    `unpack words ${source}`,
+    'words',
+    `let at = q[1] + i * q[3];
+  var word = vec2u(halfAt(at), halfAt(at + 4u));
   if (q[6] == 1u) { word = add(word, ld(q[2] + i)); }
   st(q[2] + i, word & vec2u(q[4], q[5]));`,
-  arrivedFunction,
-  'transfer',
-);
+    halfAt(source),
+    'transfer',
+  );
 
 /** q: threads, first byte, out, bytes of a plane, halves of a plane, halves with bits, adds. */
-const unpackPlanesKernel = elementKernel(
-  'unpack planes',
-  'halves',
-  `let plane = i / q[5];
+const unpackPlanesKernel = (source: Source): Kernel =>
+  elementKernel(
+    `unpack planes ${source}`,
+    'halves',
+    `let plane = i / q[5];
   let column = i % q[5];
   let to = q[2] + plane * q[4] + column;
-  var bits = arrivedAt(q[1] + plane * q[3] + 4u * column);
+  var bits = halfAt(q[1] + plane * q[3] + 4u * column);
   if (q[6] == 1u) { bits ^= ld32(to); }
   st32(to, bits);`,
-  arrivedFunction,
-  'transfer',
-);
+    halfAt(source),
+    'transfer',
+  );
 
 /** q: threads, first half that leaves, input, bytes of a word, mask, mask, words. */
 const packWordsKernel = elementKernel(
@@ -80,27 +89,38 @@ const packPlanesKernel = elementKernel(
   'transfer',
 );
 
-export const TRANSFER_KERNELS = [unpackWordsKernel, unpackPlanesKernel, packWordsKernel, packPlanesKernel];
+const unpackKernels = {
+  arrived: { words: unpackWordsKernel('arrived'), bits: unpackPlanesKernel('arrived') },
+  leaving: { words: unpackWordsKernel('leaving'), bits: unpackPlanesKernel('leaving') },
+} as const;
+
+export const TRANSFER_KERNELS = [
+  ...Object.values(unpackKernels).flatMap(({ words, bits }) => [words, bits]),
+  packWordsKernel,
+  packPlanesKernel,
+  keystreamKernel,
+];
 
 /** Which argument of an unpacking step is the first byte: it moves when bytes of several steps are put together. */
 export const FIRST_BYTE = 1;
 /** A transfer step has at most so many arguments. */
-export const TRANSFER_ARGUMENTS = 8;
+export const TRANSFER_ARGUMENTS = 16;
 
 function maskOf(width: number): [number, number] {
   const mask = (1n << BigInt(width)) - 1n;
   return [low32(mask), high32(mask)];
 }
 
-/** Packed bytes from `firstByte` on into a slot: overwritten, or added. */
-export function unpackStep(slot: Slot, width: number, firstByte: number, adds: boolean): Step {
+/** Packed bytes from `firstByte` of a source on into a slot: overwritten, or added. */
+export function unpackStep(slot: Slot, width: number, source: Source, firstByte: number, adds: boolean): Step {
+  const kernel = unpackKernels[source][slot.kind];
   if (slot.kind === 'words') {
     const args = [firstByte, wordIndex(slot), Math.ceil(width / 8), ...maskOf(width), adds ? 1 : 0];
-    return elementStep(unpackWordsKernel, slot.length, ...args);
+    return elementStep(kernel, slot.length, ...args);
   }
   const used = usedHalves(slot.length);
   const args = [firstByte, halfIndex(slot), Math.ceil(slot.length / 8), planeHalves(slot.length), used, adds ? 1 : 0];
-  return elementStep(unpackPlanesKernel, used * slot.planes, ...args);
+  return elementStep(kernel, used * slot.planes, ...args);
 }
 
 /** A slot packed from byte `firstByte` on, a multiple of 4. */
@@ -140,4 +160,9 @@ function planePieces(slot: BitSlot, mostBytes: number): BitSlot[] {
     result.push({ ...slot, offset, planes: Math.min(size, slot.planes - plane) });
   }
   return result;
+}
+
+/** The bytes of a step with this kernel come from the host. */
+export function readsArrived(kernel: Kernel): boolean {
+  return kernel === unpackKernels.arrived.words || kernel === unpackKernels.arrived.bits;
 }

@@ -16,6 +16,8 @@ import type {
   WordSlot,
 } from '../../../engine/kernels/kernels.ts';
 import { SLOT_ALIGNMENT_BYTES, packedBytes, slotBytes, windowsOut } from '../../../engine/kernels/kernels.ts';
+import { SecretKey } from '../../../engine/random/crypto-port.ts';
+import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
 import { referenceKernels } from '../../../engine/kernels/reference/reference.ts';
 
 /** A small generator for test values only (xorshift128+ is not needed; splitmix64 covers all bits). */
@@ -206,6 +208,48 @@ export function kernelsCompliance(name: string, make: () => Promise<Kernels>): v
           }),
         );
         expect(expected!.equals(actual!), `${length} x ${planes}`).toBe(true);
+      }
+    });
+
+    test('key streams, where the set expands them: the bytes of OpenSSL', async () => {
+      const values = new TestValues(4);
+      for (const [length, planes, width] of [
+        [1, 1, 64],
+        [100, 7, 46],
+        [20_001, 3, 13],
+      ] as const) {
+        const slots = new Slots();
+        const [words, bits] = [slots.words(length), slots.bits(length, planes)];
+        const start = values.bytes(slots.bytes);
+        const keystream = { key: values.bytes(32), nonce: values.bytes(12), block: values.below(2 ** 20) };
+        const results = await Promise.all(
+          [reference, kernels].map(async (set) => {
+            const memory = await set.allocate(slots.bytes);
+            memory.write(whole(slots.bytes), start, 64);
+            for (const slot of [words, bits]) {
+              for (const how of ['write', 'accumulate'] as const) {
+                const stream = { ...keystream, block: keystream.block + (how === 'write' ? 0 : 2 ** 20) };
+                if (memory.expand !== undefined) {
+                  memory.expand(slot, stream, width, how);
+                } else {
+                  const { key, nonce, block } = stream;
+                  memory[how](
+                    slot,
+                    nodeCrypto.chacha20(new SecretKey(key), nonce, block, packedBytes(slot, width)),
+                    width,
+                  );
+                }
+              }
+            }
+            const packed = await memory.pack([
+              { slot: words, width: 64 },
+              { slot: bits, width: 1 },
+            ]);
+            memory.dispose();
+            return packed;
+          }),
+        );
+        expect(Buffer.compare(results[0]!, results[1]!), `${length} words, ${planes} planes`).toBe(0);
       }
     });
 

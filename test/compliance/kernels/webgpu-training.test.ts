@@ -17,12 +17,12 @@ requires('chromium', 'libvulkan1')('training on the GPU', () => {
       { kind: 'softmax', name: 'softmax' },
     ] as const;
     const job = { description: { inputShape: [12], layers }, classes: 3, rows: 16, batch: 8, steps: 4 };
-    await expectTwins(job, [cpu, gpu], async (planned, execute) => {
+    await expectTwins(job, [cpu, gpu], async (planned, execution, execute) => {
       const before = gpu.counters();
       await execute();
       const after = gpu.counters();
       const moved = { bytesUp: after.bytesUp - before.bytesUp, bytesDown: after.bytesDown - before.bytesDown };
-      expect(moved).toEqual(plannedTraffic(planned));
+      expect(moved).toEqual(plannedTraffic(planned, execution));
       const exchanges = planned.parties.flatMap(({ rounds }) =>
         rounds.filter(({ openings, reveals }) => openings.length + reveals.length > 0),
       );
