@@ -83,6 +83,6 @@ export function importViolation(file: string, specifier: string): string | undef
 
 /** Why the file's mere name is against the rules: engine/ and shared/ have no barrels, each import names its file. */
 export function nameViolation(file: string): string | undefined {
-  const barrel = /^(?:engine|shared)\/(?!(?:kernels|join)\/wasm\/assembly\/).*\bindex\.ts$/u.test(file);
+  const barrel = /^(?:engine|shared)\/(?!(?:kernels|join)\/wasm\/assembly\/)(?:.*\/)?index\.ts$/u.test(file);
   return barrel ? `${file}: no barrel files; import from the file that defines the name` : undefined;
 }
