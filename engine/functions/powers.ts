@@ -2,11 +2,12 @@
  * Reciprocal, quotient, square root, its inverse, and logarithm, from one unit of the argument to its bound, by normalisation
  * (normalise.ts). Errors are relative, and one unit of the result besides. Knows nothing of shares.
  */
+import { InputError } from '../../shared/errors.ts';
 import { withGradient } from '../autograd/gradients.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { sumTo } from '../tensor/reductions.ts';
 import { broadcastShapes } from '../tensor/shape.ts';
-import { linear } from '../tensor/tensor.ts';
+import { constant, linear } from '../tensor/tensor.ts';
 import { intervalTable } from './interval-table.ts';
 import { MANTISSA_TABLE_SCALE, mantissaTable, normalise, putBack } from './normalise.ts';
 import type { Normalised } from './normalise.ts';
@@ -51,10 +52,12 @@ export function reciprocal(x: Tensor, options: DomainOptions = {}): Tensor {
 
 /**
  * a / b. Relative error 5e-4 and one unit, for divisors from one unit to their bound; a / 0 is a over a unit. 9 rounds with the
- * opening of b. The quotient must stay inside the ring.
+ * opening of b, 2 with that of a for public divisors. The quotient must stay inside the ring.
  */
 export function divide(a: Tensor, b: Tensor, options: DomainOptions = {}): Tensor {
   const scale = options.scale ?? a.graph.options.fractionBits;
+  const operation = b.node.operation;
+  if (operation.op === 'constant') return a.mulRaw(publicInverse(b, operation.words)).rescaled(scale);
   const parts = normalise(b.broadcastTo(broadcastShapes('divide', a.shape, b.shape)), isSigned(options), options.least);
   const product = a.mulRaw(ofMantissa(parts, inverse, 0.2).rescaled(QUOTIENT_BITS));
   const quotient = putBack(parts, product, -2, scale);
@@ -67,6 +70,20 @@ export function divide(a: Tensor, b: Tensor, options: DomainOptions = {}): Tenso
       [b, sumTo(part.mul(y).neg(), b.shape)],
     ];
   });
+}
+
+/** 1 / b of public numbers that are not 0, with as many fraction bits as the largest of them needs. */
+function publicInverse(b: Tensor, words: readonly bigint[]): Tensor {
+  if (words.includes(0n)) throw new InputError('division-by-zero', 'A public divisor is 0.');
+  const values = words.map((word) => Number(word) / 2 ** b.scale);
+  const largest = Math.max(...values.map(Math.abs));
+  const bits = b.graph.options.fractionBits + Math.max(0, Math.ceil(Math.log2(largest)));
+  return constant(
+    b.graph,
+    values.map((value) => 1 / value),
+    b.shape,
+    bits,
+  );
 }
 
 /** Fraction bits of a mantissa's reciprocal in a product: enough for 1e-4 relative, and room for the other factor. */

@@ -179,9 +179,9 @@ describe('sorting', () => {
 });
 
 describe('powers and sums', () => {
-  test('whole powers from -12 to 12', async () => {
+  test('whole powers from -4 to 12', async () => {
     const values = [-2, -1.5, -1, -0.75, 0.75, 1, 1.25, 1.5, 2];
-    const exponents = Array.from({ length: 25 }, (_, i) => i - 12);
+    const exponents = Array.from({ length: 17 }, (_, i) => i - 4);
     const result = await run([{ values, magnitudeBits: 1.1 }], (x) => together(exponents.map((p) => power(x, p))));
     expectClose(
       result.values,

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { cosineSimilarity } from '../../../engine/functions/cosine-similarity.ts';
 import { alongAxis, logSoftmax, logSumExp, softmax } from '../../../engine/functions/softmax.ts';
+import type { Tensor } from '../../../engine/tensor/tensor.ts';
 import { expectClose, gaps, noise, run } from './measure.ts';
 
 function exact(row: readonly number[]): { probabilities: number[]; logarithms: number[]; logSum: number } {
@@ -89,7 +90,7 @@ test('cosine similarity', async () => {
   });
   const result = await run(
     [a, b].map((values) => ({ values, shape: [25, 8], magnitudeBits: 3 })),
-    (x, y) => cosineSimilarity(x as Tensor, y as Tensor),
+    (...[x, y]: Tensor[]) => cosineSimilarity(x as Tensor, y as Tensor),
   );
   expect(gaps(result.values, expected).absolute).toBeLessThan(2e-3);
 });
