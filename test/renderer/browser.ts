@@ -64,6 +64,8 @@ export async function keepScreenshots(page: Page, name: string): Promise<void> {
   mkdirSync(screenshots, { recursive: true });
   for (const colorScheme of ['dark', 'light'] as const) {
     await page.emulateMedia({ colorScheme });
+    // One frame, so that canvases are drawn anew.
+    await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
     await page.screenshot({ path: join(screenshots, `${name}-${colorScheme}.png`) });
   }
 }

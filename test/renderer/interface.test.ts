@@ -1,9 +1,10 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { serveNewHost } from '../host/api/clients.ts';
 import type { ServedHost } from '../host/api/clients.ts';
+import { runInsightsSchema } from '../../shared/timing.ts';
 import { requires } from '../helpers/requires.ts';
 import { buildInterface, keepScreenshots, launch, openPage, seriousFindings } from './browser.ts';
 
@@ -15,7 +16,7 @@ const CSV = `id,age,height,smokes,sick\n${Array.from(
 
 requires('chromium')('the interface in a browser, with real hosts', () => {
   let browser: Browser;
-  let [clinic, lab]: ServedHost[] = [];
+  let [clinic, lab]: (ServedHost | undefined)[] = [];
   let page: Page;
   let labPage: Page;
   let complaints: string[];
@@ -91,7 +92,8 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     expect(pairing.length).toBeGreaterThan(3);
     await page.getByRole('button', { name: 'Words are equal, pair' }).click();
     await labPage.getByRole('button', { name: 'Words are equal, pair' }).click();
-    await page.getByRole('listitem').getByText('connected', { exact: false }).first().waitFor();
+    await page.getByText('Round trip').waitFor();
+    await page.locator('main .state', { hasText: 'connected' }).waitFor();
     await labPage.getByRole('heading', { name: 'Clinic North' }).waitFor();
     await settle('peers');
   });
@@ -178,6 +180,36 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     await section('Runs');
     await settle('runs');
   }, 300_000);
+
+  test('a run of 200 layers is shown whole', async () => {
+    const runs = join(clinic!.folder, 'data/runs');
+    const [run = ''] = readdirSync(runs);
+    for (const party of ['clinic-a', 'clinic-b']) {
+      const path = join(runs, run, 'parties', party, 'results/insights.json');
+      const insights = runInsightsSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+      const [layer] = insights.layers;
+      const [execution] = insights.executions;
+      const layers = Array.from({ length: 200 }, (_, i) => ({ ...layer, layer: `dense${i}`, computeMs: i }));
+      const executions = Array.from({ length: 1000 }, (_, i) => ({
+        ...execution,
+        execution: i,
+        startMs: execution!.startMs + i * execution!.wallMs,
+      }));
+      writeFileSync(path, JSON.stringify({ ...insights, layers, executions, executionsInAll: 5000 }));
+    }
+    await section('Insights');
+    await page.getByRole('rowheader', { name: 'dense199' }).waitFor();
+    await page.getByText('1,000 of 5,000 executions').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('a peer that is gone is named, with the step that fails', async () => {
+    await section('Peers');
+    await lab!.close();
+    lab = undefined;
+    await page.getByText('Failed at: reaching the address.').waitFor({ timeout: 30_000 });
+    await settle('peers-unreachable');
+  });
 
   test('the other views, the palette, a second tab', async () => {
     await section('Vault');

@@ -28,8 +28,11 @@ export function peerViews({ store, links }: Host): PeerView[] {
   });
 }
 
+/** Round trips and throughput change without a change of state. */
+const FIGURES_EVERY_MS = 2_000;
+
 export function peerService(context: ApiContext): Service<'peers.list' | 'peers.revoke'> {
-  let unwatch: (() => void) | undefined;
+  let end: (() => void) | undefined;
   return {
     handlers: {
       'peers.list': () => peerViews(context.host()),
@@ -43,8 +46,17 @@ export function peerService(context: ApiContext): Service<'peers.list' | 'peers.
       },
     },
     begin: (host) => {
-      unwatch = host.links.watch(() => context.publish('peers.changed', peerViews(host)));
+      const tell = (): void => context.publish('peers.changed', peerViews(host));
+      const unwatch = host.links.watch(tell);
+      const timer = setInterval(() => {
+        if (host.links.statuses().some(({ state }) => state === 'connected')) tell();
+      }, FIGURES_EVERY_MS);
+      timer.unref();
+      end = () => {
+        unwatch();
+        clearInterval(timer);
+      };
     },
-    close: () => unwatch?.(),
+    close: () => end?.(),
   };
 }

@@ -63,7 +63,7 @@ export function runService(context: ApiContext): Service<Names> {
       endedAtMs: live.has(job.id) ? undefined : attempts.at(-1)?.endedAtMs,
       attempts: attempts.length,
       progress: [...(live.get(job.id)?.progress.values() ?? lastProgress.get(job.id) ?? [])],
-      hasInsights: hasInsights(await places(job)),
+      hasInsights: !live.has(job.id) && hasInsights(await places(job)),
       ...endings.get(job.id),
     };
   };

@@ -117,7 +117,7 @@ export function openApi(slot: HostSlot, onUnexpected: (error: unknown) => void):
     },
     close: async () => {
       stop.abort(new Error('The API was closed.'));
-      await Promise.all(services.map((service) => ('close' in service ? service.close?.() : undefined)));
+      await Promise.all(services.map(async (service) => service.close?.()));
       listeners.clear();
     },
   };

@@ -4,9 +4,13 @@
 import { activities } from '../../../shared/timing.ts';
 import type { ActivityName, RunInsights } from '../../../shared/timing.ts';
 
+/** Names of colours in tokens.css; waits for several parties are told apart. */
+const waitColours = ['wait', 'wait-2', 'wait-3'] as const;
+export type ShareColour = ActivityName | (typeof waitColours)[number];
+
 export interface SharePart {
   readonly name: string;
-  readonly colour: ActivityName;
+  readonly colour: ShareColour;
   readonly ms: number;
 }
 
@@ -20,7 +24,11 @@ export function shareParts(
     if (activity !== 'wait' || waits.length === 0) {
       return [{ name: names[activity], colour: activity, ms: activityMs[activity] }];
     }
-    const named = waits.map(({ party, ms }): SharePart => ({ name: waitFor(party), colour: 'wait', ms }));
+    const named = waits.map(({ party, ms }, index): SharePart => ({
+      name: waitFor(party),
+      colour: waitColours[index % waitColours.length] ?? 'wait',
+      ms,
+    }));
     const rest = activityMs.wait - waits.reduce((sum, { ms }) => sum + ms, 0);
     return rest > 1 ? [...named, { name: names.wait, colour: 'wait', ms: rest }] : named;
   });
@@ -117,7 +125,7 @@ export interface Span {
   readonly name: string;
   readonly startMs: number;
   readonly ms: number;
-  readonly colour: ActivityName;
+  readonly colour: ShareColour;
 }
 
 export interface Band {
