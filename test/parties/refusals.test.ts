@@ -1,4 +1,5 @@
 /** What goes wrong is said in one line, with the right exit code, and nobody is left hanging. */
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { nodeCrypto } from '../../engine/random/node-crypto.ts';
@@ -7,6 +8,7 @@ import { PartyProcess } from '../../main/host/run/party-process.ts';
 import type { Listening } from '../../main/host/run/party-process.ts';
 import type { ProcessMessage } from '../../main/host/run/supervision.ts';
 import { openSession } from '../../main/host/peers/session.ts';
+import { entryFile } from '../../main/paths.ts';
 import { agreementDigest } from '../../shared/agreement.ts';
 import type { Agreement } from '../../shared/agreement.ts';
 import { tacit, withFolder } from './program.ts';
@@ -165,5 +167,22 @@ test('data that are not as agreed are refused', async () => {
     await expect(b.failed).resolves.toMatchObject({ kind: 'input', code: 'data-not-given' });
     d.party.tell({ type: 'run', agreement: { ...agreement, members: {} }, files: noFiles, threads: 1 });
     await expect(d.failed).resolves.toMatchObject({ kind: 'input', code: 'agreement-inconsistent' });
+  });
+});
+
+test.skipIf(process.platform === 'win32')('a disk that takes no more ends the run; with room it goes on', async () => {
+  await withFolder(async (folder) => {
+    const file = await writeSmallJob(folder);
+    const command = ['run', file, '--local', join(folder, 'parties'), '--json'];
+    const limited = 'ulimit -f 150; exec "$0" "$@"';
+    const full = spawnSync('bash', ['-c', limited, process.execPath, entryFile('cli'), ...command], {
+      encoding: 'utf8',
+    });
+    expect(full.status).toBe(1);
+    const last = full.stdout.trim().split('\n').at(-1) ?? '';
+    const { error } = JSON.parse(last) as { error: { kind: string; code: string } };
+    expect(error.kind).toBe('machine');
+    expect(error.code).toMatch(/^(vault|store)-disk-/);
+    expect((await tacit(...command)).code).toBe(0);
   });
 });
