@@ -1,6 +1,6 @@
 /**
  * All variants of products on the GPU kernels, deep ones past every fold, and a convolutional net: minutes on the software
- * driver, which compiles large kernels slowly. Runs where TACIT_GPU_TESTS=long (`npm run test:gpu`).
+ * driver, which compiles large kernels slowly. Runs by `npm run test:gpu`, or where TACIT_GPU_TESTS=long.
  */
 import { describe, expect, test } from 'vitest';
 import type { Instruction, WordSlot } from '../../../engine/kernels/kernels.ts';
@@ -15,7 +15,8 @@ import { Slots, TestValues } from './suite.ts';
 const LONG_MS = 600_000;
 
 function longSuite(name: string, suite: () => void): void {
-  if (process.env['TACIT_GPU_TESTS'] === 'long') requires('chromium', 'libvulkan1')(name, suite);
+  const { TACIT_GPU_TESTS: chosen, npm_lifecycle_event: script } = process.env;
+  if (chosen === 'long' || script === 'test:gpu') requires('chromium', 'libvulkan1')(name, suite);
   else describe.skip(`${name} (npm run test:gpu)`, suite);
 }
 
