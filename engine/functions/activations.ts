@@ -111,6 +111,36 @@ export function elu(x: Tensor, alpha = 1): Tensor {
   ]);
 }
 
+/** Scaled ELU (Klambauer et al., 2017). */
+export function selu(x: Tensor): Tensor {
+  return elu(x, 1.6732632423543772).timesNumber(1.0507009873554805);
+}
+
+/** alpha ELU(x / alpha). */
+export function celu(x: Tensor, alpha = 1): Tensor {
+  return elu(x.timesNumber(1 / alpha)).timesNumber(alpha);
+}
+
+/** x tanh(log(1 + e^x)). Largest error 5e-4: 0 below -10.5, x above 10.5. 3 rounds after the opening of x. */
+export function mish(x: Tensor): Tensor {
+  const f = (t: number): number => t * Math.tanh(Math.log1p(Math.exp(t)));
+  const curve = {
+    low: -10.5,
+    widthBits: -1,
+    intervals: 42,
+    degree: 3,
+    offsetBits: 13,
+    resultScale: 48,
+    magnitudeBits: 3.5,
+    below: 0,
+    above: 'argument',
+  } as const;
+  const slope = (t: number): number => (f(t + 1e-5) - f(t - 1e-5)) / 2e-5;
+  return withGradient(saturating(x, f, curve), (gradient) => [
+    [x, gradient.mul(saturating(x, slope, { ...curve, magnitudeBits: 0.3, above: 1 }))],
+  ]);
+}
+
 /**
  * e^x on the whole line: 0 below -12.25, e^15 above 15 (the ring ends at 2^22). Error 1e-3: relative above 1, absolute below.
  * 3 rounds after the opening of x.

@@ -15,7 +15,7 @@ export interface Sorted {
 }
 
 /**
- * The first `count` values in order along an axis (all if not given). 10 rounds with the opening of the differences; n (n - 1) / 2
+ * The first `count` values in order along an axis (all if not given). 8 rounds with the opening of the differences; n (n - 1) / 2
  * comparisons and n * count equalities of short numbers a row.
  */
 export function sort(

@@ -8,8 +8,8 @@ import { InputError } from '../../shared/errors.ts';
 import { windowsOut } from '../kernels/kernels.ts';
 import type { Windows } from '../kernels/kernels.ts';
 import type { IntervalTable } from '../protocol/piecewise.ts';
-import { Graph, PUBLIC, SECRET } from './graph.ts';
-import type { NodeInfo, Operation, Visibility } from './graph.ts';
+import { PUBLIC, SECRET } from './graph.ts';
+import type { Graph, NodeInfo, Operation, Visibility } from './graph.ts';
 import { ShapeError, broadcastShapes, normaliseAxis, sameShape, sizeOf } from './shape.ts';
 import type { Shape } from './shape.ts';
 

@@ -12,6 +12,9 @@ import {
   hardSwish,
   hardTanh,
   leakyRelu,
+  celu,
+  mish,
+  selu,
   relu6,
   silu,
   softShrink,
@@ -21,7 +24,22 @@ import {
 } from '../../../engine/functions/activations.ts';
 import { divide, inverseSquareRootOf, logarithm, logarithmOfOnePlus } from '../../../engine/functions/powers.ts';
 import { reciprocal, squareRoot } from '../../../engine/functions/powers.ts';
-import { cosine, sine } from '../../../engine/functions/trigonometry.ts';
+import {
+  hyperbolicCosine,
+  hyperbolicSine,
+  inverseHyperbolicCosine,
+  inverseHyperbolicSine,
+  inverseHyperbolicTangent,
+} from '../../../engine/functions/hyperbolic.ts';
+import { ceiling, floor, remainder, round } from '../../../engine/functions/rounding.ts';
+import {
+  cosine,
+  inverseCosine,
+  inverseSine,
+  inverseTangent,
+  sine,
+  tangent,
+} from '../../../engine/functions/trigonometry.ts';
 import type { Tensor } from '../../../engine/tensor/tensor.ts';
 import { UNIT, expectClose, gaps, geometric, grid, measure, run } from './measure.ts';
 
@@ -190,6 +208,98 @@ const cases: Case[] = [
     absolute: 0,
   },
 ];
+
+cases.push(
+  { name: 'floor', trace: floor, exact: Math.floor, values: [...near, -3, 0, 5], rounds: 5, absolute: 0 },
+  { name: 'ceiling', trace: ceiling, exact: Math.ceil, values: [...near, -3, 0, 5], rounds: 5, absolute: 0 },
+  {
+    name: 'nearest whole number',
+    trace: round,
+    exact: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
+    values: [...near, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5],
+    rounds: 10,
+    absolute: 0,
+  },
+  {
+    name: 'remainder by 4',
+    trace: (x) => remainder(x, 4),
+    exact: (x) => x - 4 * Math.floor(x / 4),
+    values: near,
+    rounds: 5,
+    absolute: 0,
+  },
+  {
+    name: 'Mish',
+    trace: mish,
+    exact: (x) => x * Math.tanh(Math.log1p(Math.exp(x))),
+    values: near,
+    rounds: 4,
+    absolute: 5e-4,
+  },
+  {
+    name: 'SELU',
+    trace: selu,
+    exact: (x) => 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * Math.expm1(x)),
+    values: near,
+    rounds: 5,
+    absolute: 1e-3,
+  },
+  {
+    name: 'CELU',
+    trace: (x) => celu(x, 2),
+    exact: (x) => (x > 0 ? x : 2 * Math.expm1(x / 2)),
+    values: near,
+    rounds: 5,
+    absolute: 1e-3,
+  },
+  { name: 'tan', trace: tangent, exact: Math.tan, values: grid(-1.2, 1.2, 800), rounds: 11, absolute: 2e-3 },
+  { name: 'inverse tangent', trace: inverseTangent, exact: Math.atan, values: far, rounds: 13, absolute: 5e-4 },
+  {
+    name: 'inverse cosine',
+    trace: inverseCosine,
+    exact: Math.acos,
+    values: grid(-1, 1, 1500),
+    rounds: 18,
+    absolute: 1e-3,
+  },
+  { name: 'inverse sine', trace: inverseSine, exact: Math.asin, values: grid(-1, 1, 1500), rounds: 18, absolute: 1e-3 },
+  {
+    name: 'sinh',
+    trace: hyperbolicSine,
+    exact: Math.sinh,
+    values: [...grid(-8, -1, 700), ...grid(1, 8, 700)],
+    rounds: 5,
+    relative: 1.5e-3,
+  },
+  { name: 'cosh', trace: hyperbolicCosine, exact: Math.cosh, values: grid(-8, 8, 1500), rounds: 5, relative: 1e-3 },
+  {
+    name: 'inverse sinh',
+    trace: inverseHyperbolicSine,
+    exact: Math.asinh,
+    values: grid(-50, 50, 1500),
+    rounds: 16,
+    absolute: 1e-3,
+    magnitudeBits: 6,
+  },
+  {
+    name: 'inverse cosh',
+    trace: inverseHyperbolicCosine,
+    exact: Math.acosh,
+    values: grid(1.01, 50, 1500),
+    rounds: 19,
+    absolute: 1e-3,
+    magnitudeBits: 6,
+  },
+  {
+    name: 'inverse tanh',
+    trace: inverseHyperbolicTangent,
+    exact: Math.atanh,
+    values: grid(-0.99, 0.99, 1500),
+    rounds: 8,
+    absolute: 1e-3,
+    magnitudeBits: 0,
+  },
+);
 
 describe('largest error and rounds', () => {
   test.each(cases)('$name', async ({ trace, exact, values, rounds, absolute, relative, magnitudeBits }) => {
