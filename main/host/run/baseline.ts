@@ -27,6 +27,7 @@ export async function pooledBaseline(
   const { train } = job;
   if (train === undefined || layout.test.length === 0) return undefined;
   const { features, labels } = pooledRows(compiled, prepared);
+  if (spec.standardise !== undefined) standardise(features, spec.standardise, layout.train);
   function* schedule(): Generator<Uint32Array> {
     for (let epoch = 0; epoch < (train?.epochs ?? 0); epoch++) {
       yield* epochBatches(layout.train, spec.batch, train?.seed ?? 0, epoch);
@@ -85,4 +86,16 @@ function pooledRows(
     if (own !== undefined) labels.set(own);
   }
   return { features, labels };
+}
+
+/** What the parties do on shares: marked columns by mean and population deviation of the training rows, in place. */
+function standardise(features: Float64Array, columns: readonly boolean[], training: Uint32Array): void {
+  const width = columns.length;
+  columns.forEach((marked, column) => {
+    if (!marked) return;
+    const mean = training.reduce((sum, row) => sum + features[row * width + column]!, 0) / training.length;
+    const squares = training.reduce((sum, row) => sum + (features[row * width + column]! - mean) ** 2, 0);
+    const deviation = Math.sqrt(squares / training.length) || 1;
+    for (let at = column; at < features.length; at += width) features[at] = (features[at]! - mean) / deviation;
+  });
 }

@@ -3,7 +3,7 @@
  * Knows nothing of protocols or files.
  */
 import { decodeFixed } from '../../../engine/runtime/words.ts';
-import { names } from '../../../engine/nn/training.ts';
+import { names, revealedStandardisation } from '../../../engine/nn/training.ts';
 import { weightShapes } from '../../../shared/model.ts';
 import type { InputStandardisation, TrainedModel, WeightTensor } from '../../../shared/model.ts';
 import { columnPlan, matrixColumns } from '../../../shared/resolve-job.ts';
@@ -90,5 +90,16 @@ export function revealedModel(
   }
   const join = (part: 'subtract' | 'multiply'): Float64Array =>
     Float64Array.from(standardisations.flatMap((each) => [...each[part]]));
-  return { description, weights, standardisation: { subtract: join('subtract'), multiply: join('multiply') } };
+  const local = { subtract: join('subtract'), multiply: join('multiply') };
+  const onShares = spec.standardise === undefined ? undefined : revealedStandardisation(spec, revealed);
+  return { description, weights, standardisation: onShares === undefined ? local : after(local, onShares) };
+}
+
+/** The one map that does what `first` and then `second` do: multiplications by powers of two in `first` lose nothing. */
+function after(first: InputStandardisation, second: InputStandardisation): InputStandardisation {
+  const factor = (column: number): number => first.multiply[column] ?? 1;
+  return {
+    subtract: first.subtract.map((value, column) => value + (second.subtract[column] ?? 0) / factor(column)),
+    multiply: second.multiply.map((value, column) => value * factor(column)),
+  };
 }
