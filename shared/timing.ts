@@ -80,6 +80,8 @@ export const runInsightsSchema = z.object({
   metrics: z
     .object({
       ...scoresSchema,
+      /** After which, counted from 1. */
+      epoch: z.int().optional(),
       baseline: z.object(scoresSchema).optional(),
       history: z.array(z.object({ epoch: z.int(), ...scoresSchema })).optional(),
     })

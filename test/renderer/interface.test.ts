@@ -175,7 +175,7 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     await page.getByLabel('One-way latency').focus();
     for (let i = 0; i < 20; i++) await page.keyboard.press('ArrowRight');
     expect(await result.textContent()).not.toBe(before);
-    await page.getByText('Bound by latency').scrollIntoViewIfNeeded();
+    await page.getByRole('heading', { name: 'Quality by epoch' }).scrollIntoViewIfNeeded();
     await keepScreenshots(page, 'insights-what-if');
     await section('Runs');
     await settle('runs');

@@ -33,7 +33,7 @@ export async function sampleJob(folder: string, signal: AbortSignal): Promise<st
     'classes: ["0", "1"]',
     'task: classification',
     'model: { template: mlp, hidden: [16], activation: relu }',
-    'train: { epochs: 5, batch: 128, optimizer: { name: sgd, lr: 0.2, momentum: 0.9 }, test: 0.2, seed: 7 }',
+    'train: { epochs: 5, batch: 128, optimizer: { name: sgd, lr: 0.2, momentum: 0.9 }, test: 0.2, seed: 7, metricsEvery: 1 }',
     'reveal: { model: [clinic-a, clinic-b], metrics: [clinic-a, clinic-b] }',
   ];
   return `${lines.join('\n')}\n`;

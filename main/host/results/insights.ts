@@ -23,6 +23,7 @@ export function runInsights(run: RunRecord): RunInsights | undefined {
       : [...all.slice(0, DETAILED_EXECUTIONS), ...all.slice(-DETAILED_EXECUTIONS)];
   const index = run.plan.parties.indexOf(party);
   const { metrics } = run;
+  const epochs = run.executions.reduce((most, { epoch = 0 }) => Math.max(most, epoch + 1), 0);
   return {
     tacitInsights: 1,
     party,
@@ -53,7 +54,7 @@ export function runInsights(run: RunRecord): RunInsights | undefined {
     executionsInAll: all.length,
     ...(metrics === undefined
       ? {}
-      : { metrics: { ...metrics, history: metrics.history?.map((entry) => ({ ...entry })) } }),
+      : { metrics: { ...metrics, epoch: epochs, history: metrics.history?.map((entry) => ({ ...entry })) } }),
   };
 }
 

@@ -11,6 +11,8 @@ export interface CostedExecution {
   readonly program: string;
   /** `evaluate` is counted apart from everything else. */
   readonly kind: string;
+  /** Counted from 0. */
+  readonly epoch?: number;
 }
 
 export interface Totals {

@@ -37,6 +37,7 @@ test('the sample runs to its end: progress by party, results, figures that keep 
     const parts = Object.values(activityMs).reduce((sum, ms) => sum + ms, 0);
     expect(Math.abs(parts - wallMs)).toBeLessThan(1);
     expect(metrics?.accuracy).toBeGreaterThan(0.8);
+    expect([...(metrics?.history ?? []).map(({ epoch }) => epoch), metrics?.epoch]).toEqual([1, 2, 3, 4, 5]);
   }
   const detail = await client.call('runs.get', { id });
   expect(detail.files.map(({ party, name }) => `${party}/${name}`)).toContain('clinic-a/model.onnx');
