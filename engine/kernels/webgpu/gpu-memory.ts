@@ -8,17 +8,12 @@ import { checkSlot } from '../check.ts';
 import { MAP_READ, Usage } from './gpu.ts';
 import type { Gpu } from './gpu.ts';
 import type { Paging } from './kernel.ts';
+import { JOB_ARGUMENTS } from './kernel.ts';
 import { keystreamStep } from './keystream.ts';
-import {
-  FIRST_BYTE,
-  TRANSFER_ARGUMENTS,
-  TRANSFER_KERNELS,
-  packStep,
-  pieces,
-  readsArrived,
-  unpackStep,
-} from './transfer.ts';
+import { FIRST_BYTE, TRANSFER_KERNELS, packStep, pieces, readsArrived, unpackStep } from './transfer.ts';
 import type { Step } from './step.ts';
+import { BATCH_BYTES, TransferQueue, batchWords, writeBatch } from './transfer-queue.ts';
+import type { Batch } from './transfer-queue.ts';
 import { InternalError, MachineError } from '../../../shared/errors.ts';
 
 /** Bytes that wait on the host at most. */
@@ -43,9 +38,11 @@ export class GpuMemory implements Memory {
   #leaving: GPUBuffer;
   #transferGroup: GPUBindGroup | undefined;
   #idleReadbacks: GPUBuffer[] = [];
-  #steps: Step[] = [];
+  readonly #queue = new TransferQueue();
   #waiting = new Uint8Array(4096);
   #waitingBytes = 0;
+  /** Bytes of streams that will be expanded into the buffer of what leaves. */
+  #streamBytes = 0;
   #disposed = false;
 
   private constructor(gpu: Gpu, bytes: number, paging: Paging, pipelines: ReadonlyMap<string, GPUComputePipeline>) {
@@ -58,7 +55,7 @@ export class GpuMemory implements Memory {
       gpu.buffer(Math.min(paging.pageBytes, bytes - page * paging.pageBytes), usage),
     );
     this.#status = gpu.buffer(4, usage | Usage.copySource);
-    this.#upload = gpu.buffer(4096, usage);
+    this.#upload = gpu.buffer(2 * BATCH_BYTES, usage);
     this.#leaving = gpu.buffer(4096, usage | Usage.copySource);
   }
 
@@ -98,9 +95,12 @@ export class GpuMemory implements Memory {
     let from = 0;
     for (const piece of pieces(slot, width, MOST_WAITING_BYTES)) {
       const bytes = packedBytes(piece, width);
-      const { step, firstByte, streamBytes } = keystreamStep(keystream, from, bytes);
-      this.#growLeaving(streamBytes + SLACK_BYTES);
-      this.#steps.push(step, unpackStep(piece, width, 'leaving', firstByte, how === 'accumulate'));
+      if (this.#streamBytes > 0 && this.#streamBytes + bytes > MOST_WAITING_BYTES) this.#flush();
+      const { step, firstByte, streamBytes } = keystreamStep(keystream, from, bytes, this.#streamBytes);
+      this.#streamBytes += streamBytes;
+      this.#growLeaving(this.#streamBytes + SLACK_BYTES);
+      this.#queue.first(step);
+      this.#queue.write(unpackStep(piece, width, 'leaving', firstByte, how === 'accumulate'), piece);
       from += bytes;
     }
   }
@@ -118,7 +118,7 @@ export class GpuMemory implements Memory {
       return place;
     });
     this.#growLeaving(total);
-    this.#steps.push(...steps);
+    this.#queue.last(steps);
     const readback = this.#takeReadback(total + 4);
     const encoder = device.createCommandEncoder();
     this.encode(encoder, () => {});
@@ -142,7 +142,7 @@ export class GpuMemory implements Memory {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#steps = [];
+    this.#queue.drain();
     this.#waiting.fill(0);
     const buffers = [...this.#pages, this.#status, this.#upload, this.#leaving];
     const encoder = this.#gpu.device.createCommandEncoder();
@@ -164,23 +164,19 @@ export class GpuMemory implements Memory {
   encode(encoder: GPUCommandEncoder, more: (pass: GPUComputePassEncoder) => void): void {
     this.#checkAlive();
     this.#gpu.check();
-    const steps = this.#steps.filter(({ groups }) => groups[0] * groups[1] > 0);
-    const { alignment, counters } = this.#gpu;
-    const recordBytes = Math.max(alignment, TRANSFER_ARGUMENTS * 4);
-    if (steps.length > 0) this.#sendWaiting(steps, recordBytes);
-    this.#steps = [];
+    const batches = this.#queue.drain();
+    const offsets = this.#sendWaiting(batches);
     this.#waitingBytes = 0;
+    this.#streamBytes = 0;
     const pass = encoder.beginComputePass();
-    let current: GPUComputePipeline | undefined;
-    for (const [number, { kernel, groups }] of steps.entries()) {
+    for (const [number, { kernel, groups }] of batches.entries()) {
       const pipeline = this.#pipelines.get(kernel.key);
       if (pipeline === undefined) throw new InternalError('gpu-no-pipeline', `There is no kernel ${kernel.key}.`);
-      if (pipeline !== current) pass.setPipeline(pipeline);
-      current = pipeline;
-      pass.setBindGroup(0, this.#currentTransferGroup(recordBytes), [number * recordBytes]);
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, this.#currentTransferGroup(), [offsets[number]!]);
       pass.dispatchWorkgroups(...groups);
     }
-    counters.dispatches += steps.length;
+    this.#gpu.counters.dispatches += batches.length;
     more(pass);
     pass.end();
   }
@@ -214,7 +210,7 @@ export class GpuMemory implements Memory {
     for (const piece of pieces(slot, width, MOST_WAITING_BYTES)) {
       const bytes = packedBytes(piece, width);
       if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > MOST_WAITING_BYTES) this.#flush();
-      this.#steps.push(unpackStep(piece, width, 'arrived', this.#waitingBytes, adds));
+      this.#queue.write(unpackStep(piece, width, 'arrived', this.#waitingBytes, adds), piece);
       this.#append(packed.subarray(from, from + bytes));
       from += bytes;
     }
@@ -239,26 +235,35 @@ export class GpuMemory implements Memory {
     this.submit(encoder);
   }
 
-  /** Sends the arguments of transfer steps and the bytes that wait. */
-  #sendWaiting(steps: readonly Step[], recordBytes: number): void {
-    const { device, counters } = this.#gpu;
-    const argumentBytes = steps.length * recordBytes;
+  /** Sends the arguments of batches and the bytes that wait; where each batch's arguments begin. */
+  #sendWaiting(batches: readonly Batch[]): number[] {
+    if (batches.length === 0) return [];
+    const { device, counters, alignment } = this.#gpu;
+    let argumentBytes = 0;
+    const offsets = batches.map((batch) => {
+      const offset = argumentBytes;
+      argumentBytes += Math.ceil((batchWords(batch) * 4) / alignment) * alignment;
+      return offset;
+    });
     const records = new Uint32Array(argumentBytes / 4);
-    const arriving = argumentBytes;
-    for (const [number, { kernel, args }] of steps.entries()) {
-      records.set(args, (number * recordBytes) / 4);
-      if (readsArrived(kernel)) records[(number * recordBytes) / 4 + FIRST_BYTE]! += arriving;
+    for (const [number, batch] of batches.entries()) {
+      const record = records.subarray(offsets[number]! / 4);
+      writeBatch(batch, record);
+      if (!readsArrived(batch.kernel)) continue;
+      // The bytes lie behind the arguments.
+      for (let job = 0; job < batch.jobs.length; job++) record[2 + job * JOB_ARGUMENTS + FIRST_BYTE]! += argumentBytes;
     }
     const dataBytes = Math.ceil(this.#waitingBytes / 4) * 4;
-    const bytes = argumentBytes + dataBytes + SLACK_BYTES;
+    const bytes = argumentBytes + Math.max(BATCH_BYTES, dataBytes + SLACK_BYTES);
     if (bytes > this.#upload.size) {
       const old = this.#upload;
       this.#upload = this.#gpu.buffer(powerOfTwoAtLeast(bytes), Usage.storage | Usage.copyTarget);
       this.#retire(old);
     }
     device.queue.writeBuffer(this.#upload, 0, records);
-    if (dataBytes > 0) device.queue.writeBuffer(this.#upload, arriving, this.#waiting, 0, dataBytes);
+    if (dataBytes > 0) device.queue.writeBuffer(this.#upload, argumentBytes, this.#waiting, 0, dataBytes);
     counters.argumentBytes += argumentBytes;
+    return offsets;
   }
 
   #growLeaving(bytes: number): void {
@@ -277,10 +282,10 @@ export class GpuMemory implements Memory {
     buffer.destroy();
   }
 
-  #currentTransferGroup(recordBytes: number): GPUBindGroup {
+  #currentTransferGroup(): GPUBindGroup {
     if (this.#transferGroup === undefined) {
       const { group } = this.#gpu.layout('transfer', this.paging.pages);
-      const buffers = [...this.#pages.map((buffer) => ({ buffer })), { buffer: this.#upload, size: recordBytes }];
+      const buffers = [...this.#pages.map((buffer) => ({ buffer })), { buffer: this.#upload, size: BATCH_BYTES }];
       this.#transferGroup = this.#group(group, [...buffers, { buffer: this.#upload }, { buffer: this.#leaving }]);
     }
     return this.#transferGroup;

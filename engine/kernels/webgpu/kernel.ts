@@ -48,14 +48,40 @@ export const entryArguments =
   '@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nw: vec3u, @builtin(local_invocation_index) lid: u32';
 
 /** A kernel with q[0] threads, each with its number `i`; `body` may return early. */
-export function elementKernel(key: string, view: View, body: string, functions = '', use: Use = 'program'): Kernel {
+export function elementKernel(key: string, view: View, body: string, functions = ''): Kernel {
   const code = `${functions}
 @compute @workgroup_size(${GROUP_THREADS}) fn main(${entryArguments}) {
   let i = (${groupNumber}) * ${GROUP_THREADS}u + lid;
   if (i >= q[0]) { return; }
   ${body}
 }`;
-  return { key, view, use, code };
+  return { key, view, use: 'program', code };
+}
+
+/** Arguments of a batch's job, at most. */
+export const JOB_ARGUMENTS = 16;
+
+/**
+ * A transfer's kernel, which does several jobs in one dispatch. `body` is written for one of them: `i` is the thread's number in
+ * the job, q[1], ... the job's arguments. What it gets is q[0] threads, q[1] jobs, then JOB_ARGUMENTS words of each, the first
+ * of them the number of the job's first thread.
+ */
+export function batchKernel(key: string, view: View, body: string, functions = ''): Kernel {
+  const code = `${functions}
+@compute @workgroup_size(${GROUP_THREADS}) fn main(${entryArguments}) {
+  let thread = (${groupNumber}) * ${GROUP_THREADS}u + lid;
+  if (thread >= q[0]) { return; }
+  var job = 0u;
+  var end = q[1];
+  while (end - job > 1u) {
+    let middle = (job + end) / 2u;
+    if (q[2u + ${JOB_ARGUMENTS}u * middle] <= thread) { job = middle; } else { end = middle; }
+  }
+  let base = 2u + ${JOB_ARGUMENTS}u * job;
+  let i = thread - q[base];
+  ${body.replaceAll(/\bq\[(\d+)\]/gu, 'q[base + $1u]')}
+}`;
+  return { key, view, use: 'transfer', code };
 }
 
 /** A function by page, or plainly where there is one page. */

@@ -4,12 +4,12 @@
  */
 import type { Keystream } from '../kernels.ts';
 import type { Kernel } from './kernel.ts';
-import { elementKernel } from './kernel.ts';
+import { batchKernel } from './kernel.ts';
 import type { Step } from './step.ts';
 import { elementStep } from './step.ts';
 
 const BLOCK_BYTES = 64;
-const KEY_ARGUMENT = 2;
+const KEY_ARGUMENT = 3;
 const NONCE_ARGUMENT = KEY_ARGUMENT + 8;
 const QUARTER_ROUNDS = [
   [0, 4, 8, 12],
@@ -26,7 +26,7 @@ const QUARTER_ROUNDS = [
 function firstState(word: number): string {
   if (word < 4) return `${[0x61707865, 0x3320646e, 0x79622d32, 0x6b206574][word]}u`;
   if (word < 12) return `q[${KEY_ARGUMENT + word - 4}]`;
-  return word === 12 ? '(q[1] + i)' : `q[${NONCE_ARGUMENT + word - 13}]`;
+  return word === 12 ? '(q[2] + i)' : `q[${NONCE_ARGUMENT + word - 13}]`;
 }
 
 function quarterRound([a, b, c, d]: (typeof QUARTER_ROUNDS)[number]): string {
@@ -37,17 +37,16 @@ function quarterRound([a, b, c, d]: (typeof QUARTER_ROUNDS)[number]): string {
 
 const words = Array.from({ length: 16 }, (_, word) => word);
 
-/** q: threads, first block, key, nonce. Block i of the call goes to half 16 i of what leaves. */
-export const keystreamKernel: Kernel = elementKernel(
+/** q: threads, first half that leaves, first block, key, nonce. */
+export const keystreamKernel: Kernel = batchKernel(
   'keystream',
   'words',
   `${words.map((word) => `var x${word} = ${firstState(word)};`).join('\n  ')}
   for (var round = 0u; round < 10u; round++) {
     ${QUARTER_ROUNDS.map(quarterRound).join('\n    ')}
   }
-  ${words.map((word) => `leaving[16u * i + ${word}u] = x${word} + ${firstState(word)};`).join('\n  ')}`,
+  ${words.map((word) => `leaving[q[1] + 16u * i + ${word}u] = x${word} + ${firstState(word)};`).join('\n  ')}`,
   'fn turned(a: u32, by: u32) -> u32 { return (a << by) | (a >> (32u - by)); }',
-  'transfer',
 );
 
 function littleEndianWords(bytes: Uint8Array): number[] {
@@ -55,14 +54,22 @@ function littleEndianWords(bytes: Uint8Array): number[] {
   return Array.from({ length: bytes.byteLength / 4 }, (_, word) => view.getUint32(4 * word, true));
 }
 
-/** Expands what covers `bytes` bytes from byte `from` of a keystream on; they begin at byte `firstByte` of what leaves. */
+/**
+ * Expands what covers `bytes` bytes from byte `from` of a keystream on to byte `at` (a multiple of 64) of what leaves and the
+ * `streamBytes` bytes that follow; those asked for begin at `firstByte`.
+ */
 export function keystreamStep(
   { key, nonce, block }: Keystream,
   from: number,
   bytes: number,
+  at: number,
 ): { step: Step; firstByte: number; streamBytes: number } {
-  const firstByte = from % BLOCK_BYTES;
-  const blocks = Math.ceil((firstByte + bytes) / BLOCK_BYTES);
-  const args = [block + (from - firstByte) / BLOCK_BYTES, ...littleEndianWords(key), ...littleEndianWords(nonce)];
-  return { step: elementStep(keystreamKernel, blocks, ...args), firstByte, streamBytes: blocks * BLOCK_BYTES };
+  const skipped = from % BLOCK_BYTES;
+  const blocks = Math.ceil((skipped + bytes) / BLOCK_BYTES);
+  const args = [at / 4, block + (from - skipped) / BLOCK_BYTES, ...littleEndianWords(key), ...littleEndianWords(nonce)];
+  return {
+    step: elementStep(keystreamKernel, blocks, ...args),
+    firstByte: at + skipped,
+    streamBytes: blocks * BLOCK_BYTES,
+  };
 }

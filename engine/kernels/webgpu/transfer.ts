@@ -6,7 +6,7 @@ import type { BitSlot, Slot, WordSlot } from '../kernels.ts';
 import { packedBytes } from '../kernels.ts';
 import { keystreamKernel } from './keystream.ts';
 import type { Kernel } from './kernel.ts';
-import { elementKernel } from './kernel.ts';
+import { batchKernel } from './kernel.ts';
 import type { Step } from './step.ts';
 import { elementStep, halfIndex, high32, low32, planeHalves, usedHalves, wordIndex } from './step.ts';
 
@@ -25,7 +25,7 @@ function halfAt(source: Source): string {
 
 /** q: threads, first byte, out, bytes of a word, mask, mask, adds. */
 const unpackWordsKernel = (source: Source): Kernel =>
-  elementKernel(
+  batchKernel(
     `unpack words ${source}`,
     'words',
     `let at = q[1] + i * q[3];
@@ -33,12 +33,11 @@ const unpackWordsKernel = (source: Source): Kernel =>
   if (q[6] == 1u) { word = add(word, ld(q[2] + i)); }
   st(q[2] + i, word & vec2u(q[4], q[5]));`,
     halfAt(source),
-    'transfer',
   );
 
 /** q: threads, first byte, out, bytes of a plane, halves of a plane, halves with bits, adds. */
 const unpackPlanesKernel = (source: Source): Kernel =>
-  elementKernel(
+  batchKernel(
     `unpack planes ${source}`,
     'halves',
     `let plane = i / q[5];
@@ -48,11 +47,10 @@ const unpackPlanesKernel = (source: Source): Kernel =>
   if (q[6] == 1u) { bits ^= ld32(to); }
   st32(to, bits);`,
     halfAt(source),
-    'transfer',
   );
 
 /** q: threads, first half that leaves, input, bytes of a word, mask, mask, words. */
-const packWordsKernel = elementKernel(
+const packWordsKernel = batchKernel(
   'pack words',
   'words',
   `var bits = 0u;
@@ -65,12 +63,10 @@ const packWordsKernel = elementKernel(
     }
   }
   leaving[q[1] + i] = bits;`,
-  '',
-  'transfer',
 );
 
 /** q: threads, first half that leaves, input, bytes of a plane, halves of a plane, mask of a plane's last byte, planes. */
-const packPlanesKernel = elementKernel(
+const packPlanesKernel = batchKernel(
   'pack planes',
   'halves',
   `var bits = 0u;
@@ -85,8 +81,6 @@ const packPlanesKernel = elementKernel(
     }
   }
   leaving[q[1] + i] = bits;`,
-  '',
-  'transfer',
 );
 
 const unpackKernels = {
@@ -103,8 +97,6 @@ export const TRANSFER_KERNELS = [
 
 /** Which argument of an unpacking step is the first byte: it moves when bytes of several steps are put together. */
 export const FIRST_BYTE = 1;
-/** A transfer step has at most so many arguments. */
-export const TRANSFER_ARGUMENTS = 16;
 
 function maskOf(width: number): [number, number] {
   const mask = (1n << BigInt(width)) - 1n;
