@@ -1,9 +1,10 @@
 /** The demonstration as a user runs it: processes, links, results, figures, exit code. */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { predictBaseline } from '../../main/host/baseline/train.ts';
 import { openDataset, scanColumns } from '../../main/host/datasets/dataset.ts';
+import { splitSample } from '../../main/host/datasets/samples.ts';
 import { readModelFile } from '../../main/host/models/model-files.ts';
 import { samplesFolder } from '../../main/paths.ts';
 import { splitRows } from '../../shared/schedule.ts';
@@ -89,5 +90,41 @@ test('three organisations and a dealer reach what plaintext training reaches, at
       const right = rows.filter((row, index) => (answers[index]! > 0.5 ? 1 : 0) === labels[row]).length;
       expect(Math.abs(right / rows.length - figures.metrics.accuracy)).toBeLessThanOrEqual(oneRow);
     }
+  });
+});
+
+test('stacked rows are standardised on shares, and the model takes raw rows all the same', async () => {
+  await withFolder(async (folder) => {
+    const sample = await openDataset([join(samplesFolder, 'wdbc.csv')]);
+    const columns = sample.columns.map(({ name }) => ({ from: name, name }));
+    const parts = ['a', 'b'].map((party, index) => ({
+      path: join(folder, `${party}.csv`),
+      columns,
+      takes: (row: number) => row % 2 === index,
+    }));
+    await splitSample(sample, parts);
+    const file = join(folder, 'job.yaml');
+    const lines = [
+      'name: stacked',
+      'parties: { a: { data: a.csv }, b: { data: b.csv } }',
+      'dealer: d',
+      'join: { how: stack }',
+      'label: malignant',
+      'classes: ["0", "1"]',
+      'task: classification',
+      'model: { template: logistic }',
+      'train: { epochs: 30, batch: all, optimizer: { name: sgd, lr: 0.1, momentum: 0.9 }, test: 0.2, seed: 7 }',
+      'reveal: { model: [a], metrics: [a, b] }',
+    ];
+    writeFileSync(file, `${lines.join('\n')}\n`);
+    const { code, json } = await tacit('run', file, '--local', join(folder, 'parties'), '--json');
+    expect(code).toBe(0);
+    const { metrics, testRows } = json as Figures;
+    expect(Math.abs(metrics.accuracy - metrics.baseline.accuracy)).toBeLessThanOrEqual(1 / testRows + 1e-9);
+    const { features, labels } = await rawRows();
+    const model = readModelFile(join(folder, 'parties', 'a', 'results', 'model.onnx'));
+    const answers = await predictBaseline(model, features);
+    const right = labels.filter((label, row) => (answers[row]! > 0.5 ? 1 : 0) === label).length;
+    expect(right / labels.length).toBeGreaterThan(0.95);
   });
 });
