@@ -30,7 +30,10 @@ export const pageHeaders: Readonly<Record<string, string>> = {
 /** Serves one file of the folder; `/` is index.html. */
 export function servePage(folder: string, pathname: string, response: ServerResponse): void {
   const file = locate(folder, pathname);
-  if (file === undefined) return plain(response, 404, 'There is no such page.');
+  if (file === undefined) {
+    if (existsSync(join(folder, 'index.html'))) return plain(response, 404, 'There is no such page.');
+    return plain(response, 503, 'The interface is not built. Run: npm run build:renderer');
+  }
   const isNamedByContent = pathname.startsWith('/assets/');
   response.writeHead(200, {
     'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
