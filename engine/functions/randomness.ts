@@ -4,10 +4,12 @@
  * runs the graph feeds the inputs (randomInputs) from each party's own cryptographic generator, afresh for each execution.
  */
 import { withGradient } from '../autograd/gradients.ts';
+import { greater } from '../tensor/comparisons.ts';
+import { cumulativeSum } from '../tensor/reductions.ts';
 import type { Graph } from '../tensor/graph.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { sizeOf } from '../tensor/shape.ts';
-import { linear, privateInput } from '../tensor/tensor.ts';
+import { constant, linear, privateInput } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { logarithm, squareRoot } from './powers.ts';
 import { periodic } from './trigonometry.ts';
@@ -71,6 +73,37 @@ export function randomNormal(source: RandomSource, shape: Shape): Tensor {
   const distance = squareRoot(logarithm(randomUniform(source, shape).addNumber(unit)).timesInteger(-2n));
   const direction = periodic(uniformSum(source, shape), (turns) => Math.cos(2 * Math.PI * turns));
   return distance.mul(direction);
+}
+
+/**
+ * One-hot numbers, at scale 0, of one entry of the last axis drawn with probability proportional to secret weights, which are
+ * not negative. Nobody learns the entry. 10 rounds; if all weights are 0, the last entry.
+ */
+export function sampleByWeights(weights: Tensor, source: RandomSource): Tensor {
+  const last = weights.shape.length - 1;
+  const size = weights.shape[last] ?? 0;
+  const entry = (t: Tensor, from: number, count: number): Tensor =>
+    t.slice(
+      t.shape.map((_, axis) => (axis === last ? from : 0)),
+      t.shape.map((n, axis) => (axis === last ? count : n)),
+    );
+  const running = cumulativeSum(weights, -1);
+  const total = entry(running, size - 1, 1);
+  const drawn = total.mul(randomUniform(source, total.shape));
+  // Entries whose running sum exceeds what was drawn: from the chosen one to the end.
+  const reached = greater(entry(running, 0, size - 1), drawn).toNumber();
+  const begin = weights.shape.map((_, axis) => (axis === last ? 1 : 0));
+  const all = reached.embed(
+    begin.map(() => 0),
+    weights.shape,
+  );
+  const certain = constant(weights.graph, [1], [1], 0)
+    .broadcastTo(total.shape)
+    .embed(
+      begin.map((from) => from * (size - 1)),
+      weights.shape,
+    );
+  return all.add(certain).sub(reached.embed(begin, weights.shape)).provedBelow(0.01);
 }
 
 /**

@@ -212,6 +212,25 @@ const cases: Case[] = [
     },
   },
   {
+    name: 'matrix product with broadcast batch axes',
+    trace: (x) =>
+      x
+        .slice([0], [8])
+        .reshape([2, 1, 2, 2])
+        .matmul(x.reshape([3, 2, 2])),
+    values: mixed,
+    exact: (x) =>
+      [0, 1].flatMap((p) =>
+        [0, 1, 2].flatMap((q) =>
+          [0, 1].flatMap((row) =>
+            [0, 1].map((column) =>
+              total([0, 1].map((k) => (x[4 * p + 2 * row + k] ?? 0) * (x[4 * q + 2 * k + column] ?? 0))),
+            ),
+          ),
+        ),
+      ),
+  },
+  {
     name: 'stacked and chosen',
     trace: (x) => stack([x, compare.where(x.atLeast(0), x.timesInteger(3n), unsqueeze(x, 0).reshape([12]).neg())], 0),
     values: mixed,

@@ -346,7 +346,7 @@ describe('secret indices and bits', () => {
       [x, y].map((values) => ({ values, magnitudeBits: 7.01 })),
       (p, q) =>
         [
-          integers.bitwiseXor(p, q, 8),
+          integers.bitwiseXor(p, q, 12),
           integers.bitwiseAnd(p, q, 8),
           integers.bitwiseOr(p, q, 8),
           integers.bitwiseNot(p),

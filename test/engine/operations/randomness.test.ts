@@ -7,6 +7,7 @@ import {
   randomInputs,
   randomNormal,
   randomUniform,
+  sampleByWeights,
 } from '../../../engine/functions/randomness.ts';
 import type { RandomSource } from '../../../engine/functions/randomness.ts';
 import { wasmKernels } from '../../../engine/kernels/wasm/wasm.ts';
@@ -16,7 +17,7 @@ import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
 import { Simulation } from '../../../engine/runtime/simulation.ts';
 import { decodeFixed } from '../../../engine/runtime/words.ts';
 import { Graph } from '../../../engine/tensor/graph.ts';
-import { privateInput } from '../../../engine/tensor/tensor.ts';
+import { constant, privateInput } from '../../../engine/tensor/tensor.ts';
 import type { Tensor } from '../../../engine/tensor/tensor.ts';
 import { UNIT, noise, run } from './measure.ts';
 
@@ -102,6 +103,20 @@ test.each([0, 0.2, 0.4, 0.8])('dropout of %d: mask, scale, gradient through the 
   const zeros = values.filter((v) => v === 0).length / count;
   expect(Math.abs(moments(values).mean - 2.5)).toBeLessThan(0.15);
   expect(Math.abs(zeros - probability)).toBeLessThan(0.02);
+});
+
+test('an entry drawn by secret weights', async () => {
+  const count = 6000;
+  const weights = [1, 0, 2.5, 0.5];
+  const { values } = await draw((source) => {
+    const x = constant(source.graph, weights, [1, 4]).broadcastTo([count, 4]);
+    const zero = randomUniform(source, [count, 1]).timesInteger(0n);
+    return sampleByWeights(x.add(zero).provedBelow(2), source);
+  });
+  const frequencies = weights.map((_, i) => values.filter((v, at) => at % 4 === i && v === 1).length / count);
+  expect(values.reduce((s, v) => s + v, 0)).toBe(count);
+  weights.forEach((weight, i) => expect(Math.abs((frequencies[i] ?? NaN) - weight / 4)).toBeLessThan(0.033));
+  expect(frequencies[1]).toBe(0);
 });
 
 test('a million truncations of products up to 90,000: none fails', async () => {
