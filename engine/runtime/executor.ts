@@ -4,7 +4,7 @@
  */
 import { InternalError } from '../../shared/errors.ts';
 import type { Kernels, Memory, WordSlot } from '../kernels/kernels.ts';
-import type { PartyPlan, PlannedReveal, Round } from '../plan/party-plan.ts';
+import type { PartyPlan, PlannedOpening, PlannedReveal, Round } from '../plan/party-plan.ts';
 import type { Plan, PlannedProgram } from '../plan/plan.ts';
 import type { CryptoPort, SecretKey } from '../random/crypto-port.ts';
 import { slotOf, streamKey } from '../plan/records.ts';
@@ -93,8 +93,9 @@ export class PartyExecutor {
       await this.#run(round.before, round.beforeTags);
       const key: MessageKey = { attempt: this.#options.attempt, execution, round: number };
       const sent = await this.#send(planned, party, round, key, signal);
+      const coming = this.#expect(planned, round, key, signal);
       await this.#run(round.during, round.duringTags);
-      await this.#receive(planned, round, key, sent, revealed, signal);
+      await this.#receive(planned, round, sent, coming, revealed);
     }
     await this.#run(party.stores, []);
     guard.finish(execution);
@@ -217,15 +218,43 @@ export class PartyExecutor {
     return own;
   }
 
-  async #receive(
+  /** What this party receives of a round from another: openings it takes part in, and reveals to itself. */
+  #incoming(round: Round, sender: number): { openings: readonly PlannedOpening[]; reveals: readonly PlannedReveal[] } {
+    return {
+      openings: round.openings.filter((opening) => opening.sender === undefined || opening.sender === sender),
+      reveals: round.reveals.filter((reveal) => reveal.receivers.includes(this.#self)),
+    };
+  }
+
+  /** Asks for all messages of a round at once, so that they come in while instructions run. By sender. */
+  #expect(
     planned: PlannedProgram,
     round: Round,
     key: MessageKey,
-    own: OwnParts,
-    revealed: Map<string, BigUint64Array>,
     signal?: AbortSignal,
+  ): Map<number, Promise<Uint8Array>> {
+    const coming = new Map<number, Promise<Uint8Array>>();
+    planned.program.parties.forEach((peer, sender) => {
+      if (sender === this.#options.index) return;
+      const { openings, reveals } = this.#incoming(round, sender);
+      const length = [...openings, ...reveals].reduce((sum, part) => sum + part.bytes, 0);
+      if (length === 0) return;
+      const payload = this.#options.transport.receive(peer, key, length, signal);
+      // Whoever waits for it meets the error.
+      payload.catch(() => {});
+      coming.set(sender, payload);
+    });
+    return coming;
+  }
+
+  async #receive(
+    planned: PlannedProgram,
+    round: Round,
+    own: OwnParts,
+    coming: ReadonlyMap<number, Promise<Uint8Array>>,
+    revealed: Map<string, BigUint64Array>,
   ): Promise<void> {
-    const { transport, index, profiler } = this.#options;
+    const { index, profiler } = this.#options;
     if (round.openings.length === 0 && round.reveals.length === 0) return;
     let at = 0;
     profiler.measure('serialise', () => {
@@ -235,25 +264,25 @@ export class PartyExecutor {
         at += opening.bytes;
       }
     });
-    const mine = round.reveals.filter((reveal) => reveal.receivers.includes(this.#self));
     const sums = new Map(
-      mine.map((reveal) => [reveal, unpackWords(own.reveals.get(reveal) ?? new Uint8Array(0), reveal.width)]),
+      this.#incoming(round, index).reveals.map((reveal) => [
+        reveal,
+        unpackWords(own.reveals.get(reveal) ?? new Uint8Array(0), reveal.width),
+      ]),
     );
-    for (const [peerIndex, peer] of planned.program.parties.entries()) {
-      if (peerIndex === index) continue;
-      const theirs = round.openings.filter((opening) => opening.sender === undefined || opening.sender === peerIndex);
-      const length = [...theirs, ...mine].reduce((sum, part) => sum + part.bytes, 0);
-      if (length === 0) continue;
-      const payload = await profiler.waiting('wait', peer, () => transport.receive(peer, key, length, signal));
+    for (const [sender, arriving] of coming) {
+      const peer = planned.program.parties[sender] ?? '';
+      const { openings, reveals } = this.#incoming(round, sender);
+      const payload = await profiler.waiting('wait', peer, () => arriving);
       profiler.measure('serialise', () => {
         let from = 0;
-        for (const opening of theirs) {
+        for (const opening of openings) {
           const part = payload.subarray(from, from + opening.bytes);
           if (opening.sender === undefined) this.#memory.accumulate(opening.opened, part, opening.width);
           else this.#memory.write(opening.opened, part, opening.width);
           from += opening.bytes;
         }
-        for (const reveal of mine) {
+        for (const reveal of reveals) {
           addRevealShares(
             sums.get(reveal) ?? new BigUint64Array(0),
             payload.subarray(from, from + reveal.bytes),
