@@ -211,6 +211,31 @@ export function kernelsCompliance(name: string, make: () => Promise<Kernels>): v
       }
     });
 
+    test('packing: hundreds of overlapping writes keep their order', async () => {
+      const values = new TestValues(6);
+      const slots = new Slots();
+      const words = slots.words(90);
+      const start = values.bytes(slots.bytes);
+      const writes = Array.from({ length: 700 }, () => {
+        const from = values.below(80);
+        const slot = part(words, from, values.below(10));
+        const width = 1 + values.below(64);
+        const how = values.below(3) === 0 ? ('write' as const) : ('accumulate' as const);
+        return { slot, width, how, packed: values.bytes(packedBytes(slot, width)) };
+      });
+      const results = await Promise.all(
+        [reference, kernels].map(async (set) => {
+          const memory = await set.allocate(slots.bytes);
+          memory.write(whole(slots.bytes), start, 64);
+          for (const { slot, width, how, packed } of writes) memory[how](slot, packed, width);
+          const packed = await memory.pack([{ slot: whole(slots.bytes), width: 64 }]);
+          memory.dispose();
+          return packed;
+        }),
+      );
+      expect(Buffer.compare(results[0]!, results[1]!)).toBe(0);
+    });
+
     test('key streams, where the set expands them: the bytes of OpenSSL', async () => {
       const values = new TestValues(4);
       for (const [length, planes, width] of [

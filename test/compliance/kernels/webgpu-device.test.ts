@@ -1,6 +1,6 @@
 /** Starting on a device, its limits, and what is said when it does not do: each a reason to compute on the CPU. */
 import { execFileSync } from 'node:child_process';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Kernels, Memory } from '../../../engine/kernels/kernels.ts';
 import { referenceKernels } from '../../../engine/kernels/reference/reference.ts';
 import { selfTest } from '../../../engine/kernels/self-test.ts';
@@ -8,6 +8,8 @@ import { WebGpuKernels } from '../../../engine/kernels/webgpu/webgpu.ts';
 import { matmulRates } from '../../../engine/kernels/webgpu/tune.ts';
 import { requires } from '../../helpers/requires.ts';
 import { openSoftwareGpu, softwareGpu } from '../../helpers/software-gpu.ts';
+
+vi.setConfig({ testTimeout: 300_000 });
 
 const slot = { kind: 'words', offset: 0, length: 8 } as const;
 
