@@ -244,4 +244,17 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     expect(isWide).toBe(false);
     await second.context().close();
   });
+
+  test('when the host goes away, the window says so, and what was written stays', async () => {
+    await section('Jobs');
+    await page.getByRole('link', { name: 'New job' }).click();
+    const editor = page.getByRole('textbox', { name: 'Job text' });
+    await page.getByText('The text is a job.').waitFor();
+    await clinic!.api.close();
+    await page.getByText('The host does not answer').waitFor();
+    await editor.fill('name: half a thou');
+    await page.getByText(/^for \d+ s$/).waitFor();
+    expect(await editor.inputValue()).toBe('name: half a thou');
+    expect(await seriousFindings(page)).toEqual([]);
+  });
 });
