@@ -254,8 +254,8 @@ export interface Keystream {
 
 /**
  * One memory of a kernel set: resident tensors, read and written only at the edges (links, records, results).
- * Calls take effect in the order in which they are made, runs included; a set may carry them out later, and then reports
- * what went wrong by rejecting the next pack.
+ * Calls take effect in the order in which they are made, a run when its promise resolves (await it before the next call); a set
+ * may carry them out later, and then reports what went wrong by rejecting the next pack.
  */
 export interface Memory {
   readonly bytes: number;
