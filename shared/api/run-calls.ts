@@ -50,6 +50,8 @@ export const runCalls = {
   'runs.startLocal': call(z.strictObject({ text: z.string().max(MAX_JOB_CHARACTERS) }), runViewSchema),
   /** The same with sample data that comes with the program. */
   'runs.startSample': call(nothing, runViewSchema),
+  /** Goes on with a run of this machine that did not come to its end, as a new attempt, from its last checkpoint. */
+  'runs.resume': call(z.strictObject({ id: runId }), runViewSchema),
   /** Ends the processes; checkpoints stay, masks in use are burnt. */
   'runs.cancel': call(z.strictObject({ id: runId }), nothing),
   'runs.insights': call(z.strictObject({ id: runId }), z.array(runInsightsSchema)),

@@ -15,9 +15,11 @@ import { hasInsights, listFiles, partyPlaces, readInsights, readResult } from '.
 import type { ResultPlace } from './run-files.ts';
 import { sampleJob } from './sample-job.ts';
 
-type Names = `runs.${'list' | 'get' | 'startLocal' | 'startSample' | 'cancel' | 'insights' | 'file'}`;
+type Names = `runs.${'list' | 'get' | 'startLocal' | 'startSample' | 'resume' | 'cancel' | 'insights' | 'file'}`;
 
 const LOCAL = 'local-';
+/** In the run's folder, with the files of all parties put in. */
+const JOB_FILE = 'job.json';
 /** Progress goes to clients so often. */
 const TELL_EVERY_MS = 250;
 
@@ -90,13 +92,24 @@ export function runService(context: ApiContext): Service<Names> {
     const job = withLocalFiles(readDraft(text), store().datasets.list());
     const folder = runFolder(id);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const jobFile = join(folder, 'job.json');
-    await writeFile(jobFile, JSON.stringify(job), { mode: 0o600 });
+    await writeFile(join(folder, JOB_FILE), JSON.stringify(job), { mode: 0o600 });
+    store().jobs.add({
+      id,
+      session: undefined,
+      name: job.name,
+      canonical: canonicalJson(JSON.parse(JSON.stringify(job))),
+    });
+    return begin(id, job.name);
+  };
+
+  const begin = async (id: string, name: string): Promise<RunView> => {
+    const folder = runFolder(id);
+    const jobFile = join(folder, JOB_FILE);
     const { jobs } = store();
-    jobs.add({ id, session: undefined, name: job.name, canonical: canonicalJson(JSON.parse(JSON.stringify(job))) });
     jobs.setState(id, 'running');
+    endings.delete(id);
     const attempt = jobs.startAttempt(id);
-    context.record('run-started', { job: job.name, run: id, kind: 'local' });
+    context.record('run-started', { job: name, run: id, kind: 'local', attempt });
     const stop = new AbortController();
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     const run: LiveRun = { stop, ended, progress: new Map() };
@@ -127,7 +140,7 @@ export function runService(context: ApiContext): Service<Names> {
       jobs.setState(id, state);
       lastProgress.set(id, [...run.progress.values()]);
       live.delete(id);
-      context.record('run-ended', { job: job.name, run: id, outcome: state === 'withdrawn' ? 'cancelled' : state });
+      context.record('run-ended', { job: name, run: id, outcome: state === 'withdrawn' ? 'cancelled' : state });
       void tell(id);
     };
     void work
@@ -163,6 +176,16 @@ export function runService(context: ApiContext): Service<Names> {
       'runs.startSample': async () => {
         const id = newId();
         return start(await sampleJob(join(runFolder(id), 'files'), context.signal), id);
+      },
+      'runs.resume': ({ id }) => {
+        const job = get(id);
+        const state = stateOf(job);
+        if (!id.startsWith(LOCAL) || state === 'running' || state === 'done') {
+          throw new InputError('run-not-resumable', `This run is ${state}: there is nothing to go on with.`, {
+            hint: 'Run its job again from the job’s page.',
+          });
+        }
+        return begin(id, job.name);
       },
       'runs.cancel': async ({ id }) => {
         const run = live.get(get(id).id);

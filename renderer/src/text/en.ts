@@ -318,6 +318,7 @@ export const t = {
     where: 'Where',
     kind: { local: 'all parties on this machine', session: 'session' },
     back: 'All runs',
+    resume: 'Go on with it',
     cancel: 'End run',
     cancelTitle: 'End this run?',
     cancelText: 'The processes of all parties end. Masks in use are burnt, never used again.',

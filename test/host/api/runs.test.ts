@@ -50,7 +50,7 @@ test('the sample runs to its end: progress by party, results, figures that keep 
   expect((await client.failure('runs.get', { id: 'local-0' })).code).toBe('run-unknown');
 });
 
-test('a run that a person ends is over, and says so', async () => {
+test('a run that a person ends is over, says so, and can be gone on with', async () => {
   const { client } = await startedHost();
   const begun = client.event('runs.changed', ({ progress }) => progress.length > 0);
   const { id } = await client.call('runs.startSample', {});
@@ -60,4 +60,9 @@ test('a run that a person ends is over, and says so', async () => {
   expect(run).toMatchObject({ id, state: 'cancelled' } satisfies Partial<RunView>);
   const [last] = (await client.call('activity.list', { limit: 1 })).entries;
   expect(last?.facts).toContainEqual(['outcome', 'cancelled']);
+
+  const ended = client.event('runs.changed', (one) => one.id === id && one.state !== 'running');
+  expect(await client.call('runs.resume', { id })).toMatchObject({ state: 'running', attempts: 2 });
+  expect(await ended).toMatchObject({ state: 'done', hasInsights: true });
+  expect((await client.failure('runs.resume', { id })).code).toBe('run-not-resumable');
 });
