@@ -8,4 +8,5 @@ export const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   logistic: async () => (await import('./logistic.ts')).logistic,
   accuracy: async () => (await import('./accuracy.ts')).accuracy,
   links: async () => (await import('./links.ts')).links,
+  join: async () => (await import('./join.ts')).join,
 };
