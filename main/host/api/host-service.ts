@@ -13,6 +13,12 @@ const startedAtMs = Date.now();
 const KEY = 'interface';
 const { version } = z.object({ version: z.string() }).parse(JSON.parse(readFileSync(packageFile, 'utf8')));
 
+/** What is set, with defaults for the rest. */
+export function currentSettings({ slot }: Pick<ApiContext, 'slot'>): Settings {
+  const stored = slot.host?.store.settings.get(KEY, settingsSchema.partial());
+  return { theme: 'system', threads: availableParallelism(), addresses: [], ...withoutUndefined(stored ?? {}) };
+}
+
 export function hostService(
   context: ApiContext,
   onCreated: () => void,
@@ -44,11 +50,6 @@ export function hostService(
     };
   };
 
-  const settings = (): Settings => {
-    const stored = slot.host?.store.settings.get(KEY, settingsSchema.partial());
-    return { theme: 'system', threads: availableParallelism(), addresses: [], ...withoutUndefined(stored ?? {}) };
-  };
-
   return {
     handlers: {
       'host.status': status,
@@ -60,9 +61,9 @@ export function hostService(
         context.publish('host.changed', now);
         return now;
       },
-      'settings.get': settings,
+      'settings.get': () => currentSettings(context),
       'settings.set': (change) => {
-        const changed = { ...settings(), ...withoutUndefined(change) };
+        const changed = { ...currentSettings(context), ...withoutUndefined(change) };
         context.host().store.settings.set(KEY, changed);
         return changed;
       },

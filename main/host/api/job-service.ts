@@ -14,6 +14,7 @@ import { disclosures } from '../results/disclosures.ts';
 import type { StoredDraft } from '../store/drafts.ts';
 import type { ApiContext, Service } from './context.ts';
 import { fromApiError } from './errors.ts';
+import { currentSettings } from './host-service.ts';
 import { readDraft, withLocalFiles } from './job-sources.ts';
 
 const UNNAMED = 'Untitled job';
@@ -36,7 +37,9 @@ export function jobService(context: ApiContext): Service<Names> {
 
   const cost = async (jobFile: string): Promise<CostPreview> => {
     await working?.terminate();
-    const worker = new Worker(entryFile('cost-worker'), { workerData: { jobFile, threads: 1 } });
+    const worker = new Worker(entryFile('cost-worker'), {
+      workerData: { jobFile, threads: currentSettings(context).threads },
+    });
     working = worker;
     try {
       const answer = await new Promise<Answer<CostPreview>>((resolve, reject) => {
