@@ -9,6 +9,7 @@ import { parseAgreement } from '../../shared/agreement.ts';
 import type { Agreement, MemberRole } from '../../shared/agreement.ts';
 import { InputError } from '../../shared/errors.ts';
 import { fingerprintWords } from '../../shared/words.ts';
+import { serveApi } from '../host/api/serve-api.ts';
 import { runDealer } from '../host/run/dealer-run.ts';
 import { applyHeapFlags } from '../host/run/heap-flags.ts';
 import { openHost } from '../host/run/host.ts';
@@ -30,6 +31,12 @@ export const headlessOptions = {
   },
   test: { type: 'string', value: 'FILE', multiple: true, description: 'Your test file, where the job has one.' },
   threads: { type: 'string', value: 'N', description: 'Threads to compute with.', default: '1' },
+  'interface-port': {
+    type: 'string',
+    value: 'PORT',
+    description: 'Port of the browser interface; 0 picks one.',
+    default: '0',
+  },
   supervised: { type: 'boolean', description: 'Serve the process that started this one.' },
 } as const;
 
@@ -95,7 +102,13 @@ async function readAgreement(file: string): Promise<Agreement> {
   return parseAgreement(value, file, nodeCrypto.sha256);
 }
 
-async function holdLinks(host: Host, { signal, output }: CommandContext<typeof headlessOptions>): Promise<Outcome> {
+async function holdLinks(
+  host: Host,
+  { options, signal, output }: CommandContext<typeof headlessOptions>,
+): Promise<Outcome> {
+  const port = parseInteger('--interface-port', options['interface-port'], { min: 0, max: 65_535 });
+  const api = await serveApi(host, { port });
+  output.line(`Interface, for this machine's browser only: ${api.url}`);
   output.line('Links are held until this is stopped (Ctrl-C).');
   const unwatch = host.links.watch(({ name, state, failure }) =>
     output.line(`${name}: ${state}${failure === undefined ? '' : ` (${failure.message})`}`),
@@ -105,5 +118,6 @@ async function holdLinks(host: Host, { signal, output }: CommandContext<typeof h
     else signal.addEventListener('abort', () => done(), { once: true });
   });
   unwatch();
+  await api.close();
   return { json: { peers: host.links.statuses().map(({ name, state }) => ({ name, state })) } };
 }
