@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 const unitFolders = ['engine', 'compliance', 'shared', 'tooling'];
 const hostFolders = ['host', 'renderer'];
 const systemFolders = ['parties', 'conformance', 'bench'];
+/** The GPU kernels take a minute where a processor plays the card. */
+const slowOnSoftwareDriver = ['test/compliance/kernels/webgpu*.test.ts'];
 const testsIn = (folders: readonly string[]): string[] => folders.map((folder) => `test/${folder}/**/*.test.ts`);
 
 /**
@@ -14,10 +16,20 @@ export default defineConfig({
     globalSetup: './scripts/build-kernels.mjs',
     projects: [
       {
-        test: { name: 'unit', include: testsIn(unitFolders), testTimeout: 60_000 },
+        test: {
+          name: 'unit',
+          include: testsIn(unitFolders),
+          exclude: slowOnSoftwareDriver,
+          testTimeout: 60_000,
+        },
       },
       {
-        test: { name: 'host', include: testsIn(hostFolders), testTimeout: 120_000, hookTimeout: 60_000 },
+        test: {
+          name: 'host',
+          include: [...testsIn(hostFolders), ...slowOnSoftwareDriver],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
       },
       {
         test: {

@@ -40,7 +40,9 @@ export async function evaluateSecretly(
   const parties = PARTIES.slice(0, options.parties ?? 2);
   const graph = new Graph({ name: 'test', fractionBits: 16, assumedBound: 54, wordBits: 64, ...options.graph });
   const owner = (i: number): string => parties[i % parties.length] ?? '';
-  const inputs = args.map((arg, i) => privateInput(graph, `x${i}`, owner(i), arg.shape ?? [arg.values.length], arg.magnitudeBits ?? 10));
+  const inputs = args.map((arg, i) =>
+    privateInput(graph, `x${i}`, owner(i), arg.shape ?? [arg.values.length], arg.magnitudeBits ?? 10),
+  );
   const result = trace(...inputs);
   result.reveal('result', [parties[0] ?? '']);
   const plan = planJob([lower(graph, { parties })], nodeCrypto.sha256);
@@ -51,7 +53,12 @@ export async function evaluateSecretly(
   });
   const feeds = new Map(parties.map((party) => [party, new Map<string, BigUint64Array>()]));
   args.forEach((arg, i) =>
-    feeds.get(owner(i))?.set(`x${i}`, BigUint64Array.from(arg.values, (v) => BigInt.asUintN(graph.options.wordBits, toFixed(v, graph.options.fractionBits)))),
+    feeds.get(owner(i))?.set(
+      `x${i}`,
+      BigUint64Array.from(arg.values, (v) =>
+        BigInt.asUintN(graph.options.wordBits, toFixed(v, graph.options.fractionBits)),
+      ),
+    ),
   );
   const revealed = await simulation.execute('test', { inputs: feeds });
   const words = revealed[0]?.get('result') ?? new BigUint64Array(0);
