@@ -70,11 +70,13 @@ const problem = (text: string): Normalised => ({ problem: text });
 
 function normaliseText(text: string, rule: KeyColumn): string {
   let result = text.normalize('NFKC');
+  // Accents before space: an accent that stands alone leaves a blank behind.
+  if (rule.accents === 'strip') result = result.normalize('NFD').replace(/\p{M}+/gu, '');
   if (rule.space === 'collapse') result = result.trim().replace(/\s+/gu, ' ');
   if (rule.space === 'remove') result = result.replace(/\s+/gu, '');
-  if (rule.accents === 'strip') result = result.normalize('NFD').replace(/\p{M}+/gu, '');
-  // upper case first: it has one form for what lower case has several of (ß and ss, two small sigmas)
-  if (rule.case === 'fold') result = result.toUpperCase().toLowerCase();
+  // By way of upper case, which has one form for what lower case has several of (ß and ss, two small sigmas); by way of lower
+  // case before, for the capital ß, which is its own upper case.
+  if (rule.case === 'fold') result = result.toLowerCase().toUpperCase().toLowerCase();
   return result.normalize('NFC');
 }
 

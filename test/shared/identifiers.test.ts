@@ -80,6 +80,10 @@ describe('normalisation', () => {
     expect(normalised(cell, { kind, ...fields })).toBe(expected);
   });
 
+  test('a lone accent leaves nothing behind', () => {
+    expect(normaliseCell('!\u0384', rule({ accents: 'strip' }))).toEqual({ text: '!' });
+  });
+
   test('is idempotent, and well-formed text never fails', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), fc.constantFrom('keep', 'strip'), (text, accents) => {
