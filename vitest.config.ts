@@ -3,8 +3,16 @@ import { defineConfig } from 'vitest/config';
 const unitFolders = ['engine', 'compliance', 'shared', 'tooling'];
 const hostFolders = ['host', 'renderer'];
 const systemFolders = ['parties', 'conformance', 'bench'];
-/** The GPU kernels take a minute where a processor plays the card. */
-const slowOnSoftwareDriver = ['test/compliance/kernels/webgpu*.test.ts'];
+/** Too slow for a quick check: run with the host's tests. */
+const slowFiles = [
+  'test/compliance/kernels/webgpu*.test.ts',
+  'test/compliance/transport/{sockets,port}.test.ts',
+  'test/engine/functions/**/*.test.ts',
+  'test/engine/join/**/*.test.ts',
+  'test/engine/operations/**/*.test.ts',
+  'test/engine/protocol/{rings,combinations}.test.ts',
+  'test/engine/security/**/*.test.ts',
+];
 const testsIn = (folders: readonly string[]): string[] => folders.map((folder) => `test/${folder}/**/*.test.ts`);
 
 /**
@@ -19,14 +27,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: testsIn(unitFolders),
-          exclude: slowOnSoftwareDriver,
+          exclude: slowFiles,
           testTimeout: 60_000,
         },
       },
       {
         test: {
           name: 'host',
-          include: [...testsIn(hostFolders), ...slowOnSoftwareDriver],
+          include: [...testsIn(hostFolders), ...slowFiles],
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },
