@@ -12,6 +12,7 @@ const slowFiles = [
   'test/engine/operations/**/*.test.ts',
   'test/engine/protocol/{rings,combinations}.test.ts',
   'test/engine/security/**/*.test.ts',
+  'test/tooling/{built-layout,ci,imports}.test.ts',
 ];
 const testsIn = (folders: readonly string[]): string[] => folders.map((folder) => `test/${folder}/**/*.test.ts`);
 
