@@ -1,19 +1,23 @@
 import { defineConfig } from 'vitest/config';
 
 const unitFolders = ['engine', 'compliance', 'shared', 'tooling'];
-const hostFolders = ['host', 'renderer'];
+const hostFolders = ['host', 'renderer', 'desktop'];
 const systemFolders = ['parties', 'conformance', 'bench'];
 /** Too slow for a quick check: run with the host's tests. */
 const slowFiles = [
-  'test/compliance/kernels/webgpu*.test.ts',
+  'test/compliance/kernels/{partial,webgpu*}.test.ts',
   'test/compliance/transport/{sockets,port}.test.ts',
   'test/engine/functions/**/*.test.ts',
   'test/engine/join/**/*.test.ts',
+  'test/engine/layers/**/*.test.ts',
+  'test/engine/nn/{membership,whole-models}.test.ts',
   'test/engine/operations/**/*.test.ts',
   'test/engine/protocol/{rings,combinations}.test.ts',
   'test/engine/security/**/*.test.ts',
-  'test/tooling/{built-layout,ci,imports}.test.ts',
+  'test/tooling/{ci,imports,packaging}.test.ts',
 ];
+/** Generous: a machine may be loaded, and only what hangs waits so long. */
+const patience = { testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 60_000 } } };
 const testsIn = (folders: readonly string[]): string[] => folders.map((folder) => `test/${folder}/**/*.test.ts`);
 
 /**
@@ -29,23 +33,22 @@ export default defineConfig({
           name: 'unit',
           include: testsIn(unitFolders),
           exclude: slowFiles,
-          testTimeout: 60_000,
+          ...patience,
         },
       },
       {
         test: {
           name: 'host',
           include: [...testsIn(hostFolders), ...slowFiles],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          ...patience,
         },
       },
       {
         test: {
           name: 'system',
           include: testsIn(systemFolders),
-          testTimeout: 300_000,
-          hookTimeout: 120_000,
+          ...patience,
+          testTimeout: 600_000,
           fileParallelism: false,
         },
       },

@@ -1,10 +1,11 @@
-/** Builds the interface into out/renderer: one build for the browser and for the desktop window. */
+/** Builds the interface, and the page that computes on a graphics card, into out/renderer: for browsers and the desktop alike. */
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
+import { bundledPackages } from '../scripts/bundled-packages.ts';
 
 export default defineConfig({
   base: './',
-  plugins: [svelte()],
+  plugins: [svelte(), bundledPackages()],
   worker: { format: 'es' },
   build: {
     outDir: '../out/renderer',
@@ -13,5 +14,6 @@ export default defineConfig({
     // Inline scripts and data: fonts are refused by the page's security policy.
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    rolldownOptions: { input: ['index.html', 'gpu.html'].map((page) => `${import.meta.dirname}/${page}`) },
   },
 });

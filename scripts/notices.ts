@@ -1,9 +1,9 @@
 /**
- * Writes assets/NOTICES: the licence of every package that the product needs at run time (`npm run notices`).
- * Reads package-lock.json and node_modules only. The result is the same on every platform: of packages built for one
+ * Writes assets/NOTICES: the licence of every package that the product needs at run time or carries in its interface
+ * (`npm run notices`). Reads package-lock.json, node_modules and the interface's imports. The result is the same on every platform: of packages built for one
  * platform only the lock file's word is used, since other platforms do not have them.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Licences that a product under MIT may carry with no more duty than to reproduce them. */
@@ -34,6 +34,7 @@ interface LockEntry {
   readonly version?: string;
   readonly license?: string;
   readonly dev?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
   readonly os?: readonly string[];
   readonly cpu?: readonly string[];
 }
@@ -66,14 +67,45 @@ function licenceText(folder: string): string | undefined {
     .join('\n\n');
 }
 
-/** All packages of the lock file that are not for development only, by name and version. */
-export function productionDependencies(root: string): Dependency[] {
-  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-    readonly packages: Readonly<Record<string, LockEntry>>;
+type LockedPackages = Readonly<Record<string, LockEntry>>;
+
+/** Packages that the interface's sources name. */
+function interfacePackages(root: string): Set<string> {
+  const names = new Set<string>();
+  for (const file of globSync('renderer/src/**/*.{ts,svelte}', { cwd: root })) {
+    const text = readFileSync(join(root, file), 'utf8');
+    for (const [, name] of text.matchAll(/(?:from|import)\s+'((?:@[\w.-]+\/)?[a-z0-9][\w.-]*)/gu)) names.add(name!);
+  }
+  return names;
+}
+
+/** Paths in the lock file of the packages named and of all that they need: where Node would find them. */
+function withDependencies(packages: LockedPackages, names: ReadonlySet<string>): Set<string> {
+  const found = new Set<string>();
+  const visit = (name: string, from: string): void => {
+    for (let place = from; ; place = place.slice(0, Math.max(0, place.lastIndexOf('/node_modules/')))) {
+      const path = `${place === '' ? '' : `${place}/`}node_modules/${name}`;
+      const entry = packages[path];
+      if (entry === undefined && place !== '') continue;
+      if (entry === undefined || found.has(path)) return;
+      found.add(path);
+      for (const needed of Object.keys(entry.dependencies ?? {})) visit(needed, path);
+      return;
+    }
   };
+  for (const name of names) visit(name, '');
+  return found;
+}
+
+/** All packages of the lock file that run at the user's: those not for development only, and the interface's. */
+export function shippedDependencies(root: string): Dependency[] {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    readonly packages: LockedPackages;
+  };
+  const bundled = withDependencies(packages, interfacePackages(root));
   const found = new Map<string, Dependency>();
-  for (const [path, entry] of Object.entries(lock.packages)) {
-    if (path === '' || entry.dev === true) continue;
+  for (const [path, entry] of Object.entries(packages)) {
+    if (path === '' || (entry.dev === true && !bundled.has(path))) continue;
     const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
     const version = entry.version ?? 'unknown';
     const forOnePlatform = entry.os !== undefined || entry.cpu !== undefined;
@@ -129,5 +161,5 @@ export function noticesText(dependencies: readonly Dependency[]): string {
 
 if (import.meta.main) {
   const root = join(import.meta.dirname, '..');
-  writeFileSync(join(root, 'assets', 'NOTICES'), noticesText(productionDependencies(root)));
+  writeFileSync(join(root, 'assets', 'NOTICES'), noticesText(shippedDependencies(root)));
 }

@@ -10,8 +10,11 @@ import { datasetSchema, schemaDigest } from './dataset.ts';
 import { InputError } from './errors.ts';
 import { fingerprintSchema, sessionIdSchema } from './ids.ts';
 import { dataParties, partyOrder } from './job-roles.ts';
+import { modelDigest, publishedModelSchema } from './published-model.ts';
+import type { PublishedModel } from './published-model.ts';
 import { parseJob, refusePaths } from './job.ts';
 import type { Job } from './job.ts';
+import { joinedSchemas } from './resolve-job.ts';
 import type { SchemasByParty } from './resolve-job.ts';
 
 const FORMAT = 1;
@@ -34,6 +37,7 @@ const fileSchema = z.strictObject({
   job: z.unknown(),
   schemas: z.record(z.string(), z.strictObject({ data: datasetSchema, test: datasetSchema.optional() })),
   members: z.record(z.string(), memberSchema),
+  model: publishedModelSchema.optional(),
 });
 
 export interface Agreement {
@@ -44,6 +48,8 @@ export interface Agreement {
   readonly schemas: SchemasByParty;
   /** Compute parties and dealer by their names in the job. */
   readonly members: Readonly<Record<string, Member>>;
+  /** Where the job names a model file: what all know of it. Its digest is in the job. */
+  readonly model?: PublishedModel | undefined;
 }
 
 /**
@@ -63,7 +69,7 @@ export function parseAgreement(value: unknown, source: string, sha256: Sha256): 
   return agreement;
 }
 
-function checkAgreement({ job, schemas, members }: Agreement, source: string, sha256: Sha256): void {
+function checkAgreement({ job, schemas, members, model }: Agreement, source: string, sha256: Sha256): void {
   const inconsistent = (what: string): InputError =>
     new InputError('agreement-inconsistent', `${source}: ${what}.`, { hint: 'Make the agreement anew from the job.' });
   refusePaths(job);
@@ -76,6 +82,9 @@ function checkAgreement({ job, schemas, members }: Agreement, source: string, sh
   if (stray !== undefined) throw inconsistent(`${stray} has no part in the job`);
   const keys = new Set(Object.values(members).map((member) => member.fingerprint));
   if (keys.size !== expected.length) throw inconsistent('two members have one key');
+  const named = job.model !== undefined && 'architecture' in job.model ? job.model.architecture : undefined;
+  if (named !== (model === undefined ? undefined : modelDigest(model, sha256)))
+    throw inconsistent('the model is not the one that the job names');
   for (const party of dataParties(job)) {
     for (const what of ['data', 'test'] as const) {
       const reference = job.parties[party]?.[what];
@@ -96,6 +105,11 @@ export function agreementDigest({ session, job, schemas, members }: Agreement, s
     Object.entries(members).map(([name, { fingerprint, role }]) => [name, { fingerprint, role }]),
   );
   return canonicalDigest({ session, job, schemas, members: keys }, sha256);
+}
+
+/** The agreement as what follows the join takes it: every party with data has the rows of the joined table. */
+export function joinedAgreement(agreement: Agreement, rows: number): Agreement {
+  return { ...agreement, schemas: joinedSchemas(agreement.schemas, rows) };
 }
 
 /** The member that this key is, or an InputError (`not-a-member`). */

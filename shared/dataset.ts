@@ -65,14 +65,6 @@ export interface ColumnProfile {
   readonly counts?: readonly { readonly value: string; readonly rows: number }[];
 }
 
-/** What only the owner sees of a data set. */
-export interface DatasetProfile {
-  readonly rows: number;
-  readonly columns: readonly ColumnProfile[];
-  /** SHA-256 of the file's bytes (of all files in turn, where several stand side by side). Guessable data: keep it home. */
-  readonly contentDigest: string;
-}
-
 /** Digest on which parties compare a schema. */
 export function schemaDigest(schema: DatasetSchema, sha256: Sha256): string {
   return canonicalDigest(schema, sha256);

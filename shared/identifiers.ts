@@ -14,10 +14,9 @@ export type IdentifierKind = (typeof identifierKinds)[number];
 
 /** Longest normalised cell, in UTF-8 bytes. */
 const MAX_CELL_BYTES = 65_536;
-const MAX_KEY_COLUMNS = 16;
+export const MAX_KEY_COLUMNS = 16;
 
-export const keyColumnSchema = z.strictObject({
-  column: columnNameSchema,
+const ruleShape = {
   kind: z.enum(identifierKinds).default('text'),
   /** fold: upper and lower case are the same, and so are ß and ss. */
   case: z.enum(['fold', 'keep']).default('fold'),
@@ -32,15 +31,23 @@ export const keyColumnSchema = z.strictObject({
     .string()
     .regex(/^[1-9]\d{0,2}$/u, 'must be a country calling code, such as "49"')
     .optional(),
-});
+};
+/** How a key column is read, whatever its name. */
+export const keyRuleSchema = z.strictObject(ruleShape);
+export type KeyRule = z.infer<typeof keyRuleSchema>;
+
+export const keyColumnSchema = z.strictObject({ column: columnNameSchema, ...ruleShape });
 export type KeyColumn = z.infer<typeof keyColumnSchema>;
+
+/** Rows with the same identifier: refuse the data, keep the first or the last row, or aggregate the group's features. */
+export const duplicatePolicies = ['refuse', 'first', 'last', 'aggregate'] as const;
+/** Cells that their kind cannot read: refuse the data, or leave the row out of the join. Empty cells are always left out. */
+export const unreadablePolicies = ['refuse', 'leaveOut'] as const;
 
 export const joinKeySchema = z.strictObject({
   columns: z.array(keyColumnSchema).min(1).max(MAX_KEY_COLUMNS),
-  /** Rows with the same identifier: refuse the data, keep the first or the last row, or aggregate the group's features. */
-  duplicates: z.enum(['refuse', 'first', 'last', 'aggregate']).default('refuse'),
-  /** Cells that their kind cannot read: refuse the data, or leave the row out of the join. Empty cells are always left out. */
-  unreadable: z.enum(['refuse', 'leaveOut']).default('refuse'),
+  duplicates: z.enum(duplicatePolicies).default('refuse'),
+  unreadable: z.enum(unreadablePolicies).default('refuse'),
 });
 export type JoinKey = z.infer<typeof joinKeySchema>;
 

@@ -2,8 +2,11 @@
  * Whether the entries of a job make sense together: names, roles, columns, classes, task and precision.
  * Knows nothing of data: what only the columns can tell is checked where the data is opened.
  */
+import { checkJoin } from './job-join-checks.ts';
+import { keyColumnsOf } from './job-join.ts';
 import type { Job, JobText } from './job.ts';
 import { dataParties, partyOrder, trains } from './job-roles.ts';
+import { checkTask } from './job-task-checks.ts';
 import { didYouMean } from './nearest.ts';
 
 const MAX_PARTIES = 32;
@@ -91,21 +94,13 @@ function checkRoles(job: Job, report: JobReport): void {
 
 function checkColumns(job: Job, text: JobText, report: JobReport): void {
   const holders = dataParties(job);
-  const { how, on } = job.join;
+  const { how } = job.join;
   if (text.join === undefined && holders.length > 1) {
     report(
       'job-without-join',
       ['join'],
       `${holders.length} parties bring data, and nothing says how their rows belong together`,
       'Add "join: { how: rows }" (same rows in the same order), "stack" (each its own rows) or "ids".',
-    );
-  }
-  if ((how === 'ids' || how === 'hidden' || how === 'left') && holders.some((party) => on[party] === undefined)) {
-    report(
-      'job-join-without-id',
-      ['join', 'on'],
-      `a join by ${how} needs the id column of every party with data`,
-      'Add "on: COLUMN" to join.',
     );
   }
   for (const [party, chosen] of Object.entries(job.features)) {
@@ -122,7 +117,7 @@ function checkColumns(job: Job, text: JobText, report: JobReport): void {
           'Take it out of the list.',
         );
       }
-      if (column === on[party]) {
+      if (keyColumnsOf(job, party).includes(column)) {
         report(
           'job-id-is-feature',
           path,
@@ -222,70 +217,6 @@ function checkClassCount(job: Job, classes: number, report: JobReport): void {
   }
 }
 
-function checkTask(job: Job, report: JobReport): void {
-  const { task, model, train } = job;
-  if (trains(task)) {
-    if (train === undefined)
-      report('job-without-train', ['train'], `${task} needs "train"`, 'Add "train: { epochs, batch, optimizer }".');
-    if (model === undefined)
-      report('job-without-model', ['model'], `${task} needs a model`, 'Add "model: { template: ... }".');
-    if (model !== undefined && 'template' in model) {
-      const fits = task === 'regression' ? model.template !== 'logistic' : model.template !== 'linear';
-      if (!fits) {
-        report(
-          'job-template-misfit',
-          ['model', 'template'],
-          `the template ${model.template} is not for ${task}`,
-          task === 'regression' ? 'Use linear or mlp.' : 'Use logistic or mlp.',
-        );
-      }
-    }
-  } else {
-    if (train !== undefined) report('job-train-unused', ['train'], `${task} does not train`, 'Take "train" out.');
-  }
-  if (task === 'inference') {
-    if (model === undefined || !('file' in model || 'architecture' in model)) {
-      report(
-        'job-inference-without-file',
-        ['model'],
-        'inference needs a trained model',
-        'Write "model: { file: model.onnx, owner: PARTY }".',
-      );
-    }
-    if (job.reveal.predictions.length === 0)
-      report(
-        'job-reveals-nothing',
-        ['reveal'],
-        'nobody receives the predictions',
-        'Add "reveal: { predictions: [PARTY] }".',
-      );
-  }
-  if (task === 'statistics') {
-    if (model !== undefined) report('job-model-unused', ['model'], 'statistics have no model', 'Take it out.');
-    if (job.aggregates === undefined)
-      report(
-        'job-without-aggregates',
-        ['aggregates'],
-        'statistics need "aggregates"',
-        'Add "aggregates: [count, mean]".',
-      );
-    if (job.reveal.aggregates.length === 0)
-      report(
-        'job-reveals-nothing',
-        ['reveal'],
-        'nobody receives the aggregates',
-        'Add "reveal: { aggregates: [PARTY] }".',
-      );
-  } else if (job.aggregates !== undefined) {
-    report(
-      'job-aggregates-unused',
-      ['aggregates'],
-      `${task} has no aggregates`,
-      'Use task: statistics, or take them out.',
-    );
-  }
-}
-
 function checkTest(job: Job, text: JobText, report: JobReport): void {
   const holders = dataParties(job);
   const named = partyOrder(job).filter((party) => job.parties[party]?.test !== undefined);
@@ -330,9 +261,10 @@ export function checkJobSense(job: Job, text: JobText, report: JobReport): void 
   checkRoles(job, report);
   checkNames(job, report);
   checkColumns(job, text, report);
+  checkJoin(job, text, report);
   checkLabel(job, report);
   checkClasses(job, text, report);
-  checkTask(job, report);
+  checkTask(job, text, report);
   checkTest(job, text, report);
   checkPrecision(job, report);
 }

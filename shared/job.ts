@@ -10,34 +10,38 @@ import {
   datasetReferenceSchema,
   digestSchema,
   MAX_CATEGORIES,
-  MAX_SCALE_POWER,
   sortCategories,
   type DatasetReference,
 } from './dataset.ts';
 import { InputError } from './errors.ts';
 import { pathText, toIssue, type Issue } from './issues.ts';
 import { checkJobSense, type JobReport } from './job-checks.ts';
-import { dataParties } from './job-roles.ts';
-import { didYouMean } from './nearest.ts';
+import { joinSchema, writeOutJoin, type JobJoin } from './job-join.ts';
+import { prepareSchema, type PrepareSpec } from './job-prepare.ts';
+import { privacySchema, type PrivacySpec } from './job-privacy.ts';
+import { dataParties, trains } from './job-roles.ts';
+import {
+  aggregatesSchema,
+  clusteringSchema,
+  decompositionSchema,
+  DEFAULT_MINIMUM_ROWS,
+  histogramSchema,
+  minimumRowsSchema,
+  tasks,
+  type AggregateKind,
+  type ClusteringSpec,
+  type DecompositionSpec,
+  type Task,
+} from './job-tasks.ts';
+import type { LossSpec } from './losses.ts';
+import { trainSchema, type TrainSpec } from './job-train.ts';
+import { blockSpecSchema, type BlockSpec } from './layers/blocks.ts';
+import { networkNames } from './layers/networks.ts';
+import { layerSpecSchema, type LayerSpec } from './layers/table.ts';
+import { partyName, strict } from './strict.ts';
 
 const MAX_LAYER_UNITS = 65_536;
-const MAX_LAYERS = 64;
-
-/** An object that refuses keys it does not know: by name, with the nearest known one. */
-function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  const known = Object.keys(shape);
-  return z.strictObject(shape, {
-    error: (issue) => {
-      if (issue.code !== 'unrecognized_keys') return undefined;
-      const key = issue.keys[0]!;
-      return `unknown key ${JSON.stringify(key)}${didYouMean(key, known) || '.'} Known here: ${known.join(', ')}.`;
-    },
-  });
-}
-
-const partyName = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'a party name has letters, digits, ".", "_" and "-" only, 63 at most');
+const MAX_LAYERS = 256;
 
 /** Several files stand side by side, row by row (an idx file of images and one of labels, for instance). */
 const dataSource = z.union(
@@ -65,33 +69,19 @@ const partySchema = strict({
 const columnList = z.array(columnNameSchema);
 const featureChoice = z.union([z.literal('*'), columnList], { error: 'must be "*" or a list of columns' });
 
-/** ids: by a shared id; hidden: the same without revealing who is in both; left: all rows of the first; rows: already aligned; stack: each party its own rows. */
-export const joinKinds = ['rows', 'stack', 'ids', 'hidden', 'left'] as const;
-export type JoinKind = (typeof joinKinds)[number];
-
-const joinSchema = strict({
-  how: z.enum(joinKinds),
-  /** The id column, one name for all or one for each party; never a feature. */
-  on: z
-    .union([columnNameSchema, z.record(partyName, columnNameSchema)], {
-      error: 'must be a column, or one for each party',
-    })
-    .optional(),
-});
-
-export const activations = ['relu', 'sigmoid'] as const;
+export const activations = ['relu', 'sigmoid', 'tanh'] as const;
 export type Activation = (typeof activations)[number];
 
 const units = z.int().min(1).max(MAX_LAYER_UNITS);
-const layerSchema = z.discriminatedUnion('kind', [
-  strict({ kind: z.literal('dense'), units, bias: z.boolean().default(true) }),
-  strict({ kind: z.literal('relu') }),
-  strict({ kind: z.literal('sigmoid') }),
-  strict({ kind: z.literal('softmax') }),
-  strict({ kind: z.literal('flatten') }),
-]);
-/** One layer as written in a job, inputs in rows. */
-export type LayerSpec = z.infer<typeof layerSchema>;
+/** One layer or block of layers as written in a job. */
+export type ModelLayerSpec = LayerSpec | BlockSpec;
+export const modelLayerSchema = z.record(z.string(), z.unknown()).transform((value, context): ModelLayerSpec => {
+  const isBlock = blockSpecSchema.options.some((option) => option.shape.kind.value === value['kind']);
+  const parsed = (isBlock ? blockSpecSchema : layerSpecSchema).safeParse(value, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  context.issues.push(...(parsed.error.issues as unknown as typeof context.issues));
+  return z.NEVER;
+});
 
 const templateSchema = z.discriminatedUnion('template', [
   strict({ template: z.literal('linear') }),
@@ -101,9 +91,13 @@ const templateSchema = z.discriminatedUnion('template', [
     hidden: z.array(units).min(1).max(MAX_LAYERS),
     activation: z.enum(activations).default('relu'),
   }),
-  strict({ template: z.literal('lenet') }),
+  strict({ template: z.enum(['lenet', ...networkNames]) }),
 ]);
-const layersSchema = strict({ layers: z.array(layerSchema).min(1).max(MAX_LAYERS) });
+const layersSchema = strict({
+  layers: z.array(modelLayerSchema).min(1).max(MAX_LAYERS),
+  /** Shape of one row: [channels, height, width] of an image, [length, features] of a sequence. */
+  input: z.array(z.int().min(1).max(65_536)).min(1).max(4).optional(),
+});
 /** `owner` keeps the weights private to that party; without it they are public to all parties. */
 const modelFileSchema = strict({ file: z.string().min(1), owner: partyName.optional() });
 /** What `file` becomes in a session: the digest of the architecture, which is public. */
@@ -138,62 +132,8 @@ const modelSchema = z.record(z.string(), z.unknown()).transform((value, context)
   return z.NEVER;
 });
 
-const optimizerSchema = strict({
-  name: z.literal('sgd'),
-  lr: z.number().gt(0).max(1000),
-  momentum: z.number().min(0).lt(1).default(0),
-  weightDecay: z.number().min(0).lt(1).default(0),
-});
-export type OptimizerSpec = z.infer<typeof optimizerSchema>;
-
-const missingSchema = z.union([z.enum(['refuse', 'mean', 'median', 'mode']), strict({ constant: z.number() })], {
-  error: 'must be refuse, mean, median, mode or { constant: number }',
-});
-/** What to put in an empty cell of a feature; statistics come from that party's training rows. */
-export type MissingPolicy = z.infer<typeof missingSchema>;
-
-const scalePower = z.int().min(-MAX_SCALE_POWER).max(MAX_SCALE_POWER);
-
-const trainSchema = strict({
-  epochs: z.int().min(1).max(100_000),
-  /** Rows a step; a smaller last batch is kept. */
-  batch: z.union(
-    [
-      z.literal('all'),
-      z
-        .int()
-        .min(1)
-        .max(1 << 20),
-    ],
-    { error: 'must be "all" or a whole number of rows, 1 or more' },
-  ),
-  optimizer: optimizerSchema,
-  /** Fraction of the rows kept for testing; 0.2 unless a party names a test file. */
-  test: z.number().min(0).max(0.9).optional(),
-  standardise: z.boolean().default(true),
-  /** Public powers of two that columns are divided by, so that |x| <= 1: one for all columns, or by column name (M3). */
-  scale: z
-    .union([scalePower, z.record(columnNameSchema, scalePower)], {
-      error: 'must be a whole power of two, or one for each column',
-    })
-    .optional(),
-  /** Public: shuffle, split and first weights; never a share or a mask. */
-  seed: z.int().min(0).default(0),
-  /** Epochs between two reveals of the metrics; every reveal is a leak that the job counts. */
-  metricsEvery: z
-    .union([z.literal('end'), z.int().min(1)], { error: 'must be "end" or a number of epochs, 1 or more' })
-    .default('end'),
-  missing: missingSchema.default('refuse'),
-});
-export type TrainSpec = z.infer<typeof trainSchema> & { test: number };
-
-export const aggregateKinds = ['count', 'sum', 'mean', 'variance'] as const;
-
 const receivers = z.array(partyName).default([]);
 const revealSchema = strict({ model: receivers, metrics: receivers, predictions: receivers, aggregates: receivers });
-
-export const tasks = ['classification', 'regression', 'inference', 'statistics'] as const;
-export type Task = (typeof tasks)[number];
 
 const category = z
   .union([z.string(), z.number(), z.boolean()], { error: 'must be text, a number or true / false' })
@@ -226,7 +166,18 @@ const fileSchema = strict({
   task: z.enum(tasks),
   model: modelSchema.optional(),
   train: trainSchema.optional(),
-  aggregates: z.array(z.enum(aggregateKinds)).min(1).optional(),
+  privacy: privacySchema.optional(),
+  prepare: prepareSchema.optional(),
+  aggregates: aggregatesSchema.optional(),
+  histogram: histogramSchema.optional(),
+  minimumRows: minimumRowsSchema.optional(),
+  clustering: clusteringSchema.optional(),
+  decomposition: decompositionSchema.optional(),
+  /**
+   * streamed: the dealer's material comes while the job runs; ahead: all of it is stored in the parties' vaults first, and the
+   * online phase needs no dealer.
+   */
+  material: z.enum(['streamed', 'ahead']).default('streamed'),
   reveal: revealSchema.prefault({}),
   precision: strict({
     /** Fixed-point scale: values are multiples of 2^-fractionBits. */
@@ -250,7 +201,7 @@ export interface Job {
   readonly notes?: string | undefined;
   readonly parties: Readonly<Record<string, PartySpec>>;
   readonly dealer: string;
-  readonly join: { readonly how: JoinKind; readonly on: Readonly<Record<string, string>> };
+  readonly join: JobJoin;
   /** For each party with data. */
   readonly features: Readonly<Record<string, '*' | readonly string[]>>;
   /** The column at one party; at every party with data where rows are stacked; empty where the task has none. */
@@ -258,17 +209,26 @@ export interface Job {
   /** By column, sorted (see sortCategories). */
   readonly classes: Readonly<Record<string, readonly string[]>>;
   readonly task: Task;
-  /** Always there but for statistics. */
+  /** There for training and inference. */
   readonly model?: ModelSpec | undefined;
   /** There for classification and regression only. */
   readonly train?: TrainSpec | undefined;
-  readonly aggregates?: readonly (typeof aggregateKinds)[number][] | undefined;
+  readonly privacy?: PrivacySpec | undefined;
+  /** There for all other tasks. */
+  readonly prepare?: PrepareSpec | undefined;
+  readonly aggregates?: readonly AggregateKind[] | undefined;
+  readonly histogram?: Readonly<Record<string, readonly number[]>> | undefined;
+  /** There for statistics. */
+  readonly minimumRows?: number | undefined;
+  readonly clustering?: ClusteringSpec | undefined;
+  readonly decomposition?: DecompositionSpec | undefined;
   readonly reveal: {
     readonly model: readonly string[];
     readonly metrics: readonly string[];
     readonly predictions: readonly string[];
     readonly aggregates: readonly string[];
   };
+  readonly material: 'streamed' | 'ahead';
   readonly precision: { readonly fractionBits: number; readonly bound: number };
 }
 
@@ -280,10 +240,22 @@ function forEachParty<T>(
   return isShorthand ? Object.fromEntries(parties.map((party) => [party, value as T])) : (value as Record<string, T>);
 }
 
+/** Labels that are flipped at random call for the loss that allows for it. */
+function lossFor(loss: LossSpec | undefined, privacy: PrivacySpec | undefined): LossSpec | undefined {
+  const keep = privacy?.labels?.keep;
+  return loss !== undefined || keep === undefined ? loss : { name: 'rappor', keep, reduction: 'mean' };
+}
+
+/** The preparation of a task without training: groups and components need columns of one spread, sums and answers do not. */
+function preparation(task: Task, given: JobText['prepare']): PrepareSpec {
+  const standardise = given?.standardise ?? (task === 'clustering' || task === 'decomposition');
+  return { missing: 'refuse', ...given, standardise };
+}
+
 /** Fills defaults that depend on other entries, and writes shorthands out. */
 function writeOut(text: JobText): Job {
   const holders = dataParties(text);
-  const { join, features, label, classes, train, ...rest } = text;
+  const { join, features, label, classes, train, prepare, minimumRows, ...rest } = text;
   const labels = label === undefined ? {} : forEachParty(label, typeof label === 'string', holders);
   const labelColumn = Object.values(labels)[0];
   const lists: Record<string, string[]> =
@@ -294,15 +266,19 @@ function writeOut(text: JobText): Job {
           ? {}
           : { [labelColumn]: classes }
         : classes;
-  const on = join?.on;
   const testFiles = holders.some((party) => text.parties[party]?.test !== undefined);
   return {
     ...rest,
-    join: { how: join?.how ?? 'rows', on: on === undefined ? {} : forEachParty(on, typeof on === 'string', holders) },
+    join: writeOutJoin(join, holders, text.dealer),
     features: forEachParty(features, features === '*' || Array.isArray(features), holders),
     label: labels,
     classes: Object.fromEntries(Object.entries(lists).map(([column, list]) => [column, sortCategories(list)])),
-    train: train === undefined ? undefined : { ...train, test: train.test ?? (testFiles ? 0 : 0.2) },
+    train:
+      train === undefined
+        ? undefined
+        : { ...train, loss: lossFor(train.loss, text.privacy), test: train.test ?? (testFiles ? 0 : 0.2) },
+    prepare: trains(text.task) ? undefined : preparation(text.task, prepare),
+    minimumRows: minimumRows ?? (text.task === 'statistics' ? DEFAULT_MINIMUM_ROWS : undefined),
   };
 }
 

@@ -4,9 +4,12 @@
  */
 import { sortCategories, type ColumnSchema, type DatasetSchema } from './dataset.ts';
 import { InputError } from './errors.ts';
-import { dataParties, trains } from './job-roles.ts';
+import { checkKeysAgree } from './identifiers.ts';
+import { flaggedParties, hidesRows, identifierJoin, joinKeyOf, keyColumnsOf } from './job-join.ts';
+import { dataParties, preparation, trains } from './job-roles.ts';
 import type { Job } from './job.ts';
 import { outputsFor } from './job-model.ts';
+import type { MissingPolicy } from './job-prepare.ts';
 import { didYouMean } from './nearest.ts';
 import { rowLayout, type RowLayout } from './schedule.ts';
 
@@ -61,7 +64,7 @@ function resolveFeatures(job: Job, schemas: SchemasByParty): Record<string, stri
   const features: Record<string, string[]> = {};
   for (const party of dataParties(job)) {
     const chosen = job.features[party] ?? [];
-    const reserved = [job.label[party], job.join.on[party]];
+    const reserved = [job.label[party], ...keyColumnsOf(job, party)];
     const names =
       chosen === '*'
         ? schemasOf(schemas, party)
@@ -199,14 +202,18 @@ function resolveClasses(
   return classes;
 }
 
-/** Whether a party standardises its own columns before sharing; stacked rows need the other parties' rows for that. */
+/**
+ * Whether a party standardises its own columns before sharing. Stacked rows need the other parties' rows for that; where rows
+ * are hidden, no party knows which of its own count.
+ */
 export function standardisation(job: Job): 'locally' | 'onShares' | 'none' {
-  if (job.train?.standardise !== true) return 'none';
-  return job.join.how === 'stack' ? 'onShares' : 'locally';
+  if (!preparation(job).standardise) return 'none';
+  return job.join.how === 'stack' || hidesRows(job) ? 'onShares' : 'locally';
 }
 
 function resolveScale(job: Job, schemas: SchemasByParty, features: Record<string, string[]>): Record<string, number> {
-  const given = job.train?.scale;
+  const given = preparation(job).scale;
+  const key = trains(job.task) ? 'train' : 'prepare';
   const powers: Record<string, number> = {};
   const settle = (party: string, name: string): void => {
     const { data, test } = schemasOf(schemas, party);
@@ -220,7 +227,7 @@ function resolveScale(job: Job, schemas: SchemasByParty, features: Record<string
         'job-scale-unknown',
         `Nothing says how large the column ${JSON.stringify(name)} of ${party} gets.`,
         {
-          hint: `Add "scale: { ${name}: POWER }" to train, with |x| <= 2^POWER.`,
+          hint: `Add "scale: { ${name}: POWER }" to ${key}, with |x| <= 2^POWER.`,
         },
       );
     }
@@ -243,7 +250,7 @@ function resolveScale(job: Job, schemas: SchemasByParty, features: Record<string
         'job-unknown-column',
         `The job scales ${JSON.stringify(stray)}, which is neither feature nor label${didYouMean(stray, known) || '.'}`,
         {
-          hint: 'Correct the name under train.scale.',
+          hint: `Correct the name under ${key}.scale.`,
         },
       );
     }
@@ -264,7 +271,23 @@ function checkLabelType(job: Job, schemas: SchemasByParty): void {
       );
     }
   }
-  for (const [party, name] of Object.entries(job.join.on)) columnOf(schemas, party, name);
+}
+
+/** Key columns are there, can be read as the rules say, and there are rows enough to reach the floor. */
+function checkJoinColumns(job: Job, schemas: SchemasByParty): void {
+  const join = identifierJoin(job);
+  if (join === undefined) return;
+  const keys = dataParties(job).map((party) => {
+    const key = joinKeyOf(join, party);
+    return { party, key, types: key.columns.map(({ column }) => columnOf(schemas, party, column).type) };
+  });
+  checkKeysAgree(keys);
+  const most = Math.min(...dataParties(job).map((party) => schemasOf(schemas, party).data.rows));
+  if (join.floor !== undefined && most < join.floor) {
+    throw new InputError('join-floor-unreachable', `The parties can have ${most} records in common at most.`, {
+      hint: `join.floor is ${join.floor}: agree on another one, or bring more rows.`,
+    });
+  }
 }
 
 /** Test files have the columns of the data, or the job cannot use them. */
@@ -293,15 +316,44 @@ function checkTestColumns(job: Job, schemas: SchemasByParty, features: Record<st
  */
 export function resolveJob(job: Job, schemas: SchemasByParty): Job {
   checkLabelType(job, schemas);
+  checkJoinColumns(job, schemas);
   const features = resolveFeatures(job, schemas);
   checkTestColumns(job, schemas, features);
   const classes = resolveClasses(job, schemas, features);
-  const train =
-    job.train === undefined ? undefined : { ...job.train, scale: resolveScale({ ...job, classes }, schemas, features) };
-  return { ...job, features, classes, train };
+  const scale = resolveScale({ ...job, classes }, schemas, features);
+  const train = job.train === undefined ? undefined : { ...job.train, scale };
+  const prepare = job.prepare === undefined ? undefined : { ...job.prepare, scale };
+  return { ...job, features, classes, train, prepare };
 }
 
-/** The row numbering and split of a job. For tasks that do not train all rows are "test". */
+/**
+ * How many rows the joined table of a job can have: from the floor to as many as the smallest party declares, or exactly the
+ * slots of a table that hides who is in it. Undefined where no rows are joined.
+ */
+export function joinedRowRange(job: Job, schemas: SchemasByParty): { least: number; most: number } | undefined {
+  const join = identifierJoin(job);
+  if (join === undefined || join.how === 'stack') return undefined;
+  const declared = dataParties(job).map((party) => schemasOf(schemas, party).data.rows);
+  if (join.how === 'ids') return { least: join.floor ?? 1, most: Math.min(...declared) };
+  const slots = declared.reduce((sum, rows) => sum + rows, 0);
+  return { least: slots, most: slots };
+}
+
+/** The schemas to plan with before the rows are joined: as many rows as the joined table has at most. */
+export function largestSchemas(job: Job, schemas: SchemasByParty): SchemasByParty {
+  const range = joinedRowRange(job, schemas);
+  return range === undefined ? schemas : joinedSchemas(schemas, range.most);
+}
+
+/**
+ * The schemas once the rows are joined: the same columns, and `rows` rows at every party with data. From here on the rows are
+ * aligned, and a plan can be made.
+ */
+export function joinedSchemas(schemas: SchemasByParty, rows: number): SchemasByParty {
+  return Object.fromEntries(Object.entries(schemas).map(([party, { data }]) => [party, { data: { ...data, rows } }]));
+}
+
+/** The row numbering and split of a job. Where no model is trained, all rows are for testing (inference) or for training. */
 export function jobRows(job: Job, schemas: SchemasByParty): RowLayout {
   const parties = dataParties(job).map((name) => {
     const { data, test } = schemasOf(schemas, name);
@@ -310,7 +362,7 @@ export function jobRows(job: Job, schemas: SchemasByParty): RowLayout {
   const stacked = job.join.how === 'stack';
   if (trains(job.task)) return rowLayout(parties, stacked, job.train?.test ?? 0, job.train?.seed ?? 0);
   const layout = rowLayout(parties, stacked, 0, 0);
-  return { ...layout, train: new Uint32Array(), test: layout.train };
+  return job.task === 'inference' ? { ...layout, train: new Uint32Array(), test: layout.train } : layout;
 }
 
 /** How one column of a file enters the matrix; `power` where the job settles a scale, so that |x| <= 1 after it. */
@@ -327,13 +379,14 @@ export type LabelPlan =
 export interface ColumnPlan {
   readonly features: readonly FeaturePlan[];
   readonly label?: LabelPlan | undefined;
-  readonly missing: NonNullable<Job['train']>['missing'];
+  readonly missing: MissingPolicy;
   readonly standardise: 'locally' | 'onShares' | 'none';
 }
 
 /** One party's part of a resolved job. */
 export function columnPlan(job: Job, party: string, schemas: SchemasByParty): ColumnPlan {
-  const scale = typeof job.train?.scale === 'object' ? job.train.scale : {};
+  const { scale: powers, missing } = preparation(job);
+  const scale = typeof powers === 'object' ? powers : {};
   const chosen = job.features[party] ?? [];
   const features = (chosen === '*' ? [] : chosen).map((name): FeaturePlan => {
     const column = columnOf(schemas, party, name);
@@ -350,7 +403,7 @@ export function columnPlan(job: Job, party: string, schemas: SchemasByParty): Co
       : job.task === 'regression'
         ? { column: name, encode: 'number', power: scale[name] ?? 0 }
         : { column: name, encode: 'class', classes: job.classes[name] ?? [] };
-  return { features, label, missing: job.train?.missing ?? 'refuse', standardise: standardisation(job) };
+  return { features, label, missing, standardise: standardisation(job) };
 }
 
 /** Names of the matrix columns of a plan; a one-hot column is `column=category`. */
@@ -365,7 +418,8 @@ export function matrixColumns(plan: ColumnPlan): string[] {
 /** Width of the model's input and number of its outputs for a resolved training job. Columns of all parties in partyOrder. */
 export function modelSizes(job: Job, schemas: SchemasByParty): { inputs: number; outputs: number } {
   const parties = job.join.how === 'stack' ? dataParties(job).slice(0, 1) : dataParties(job);
-  const inputs = parties.reduce((sum, party) => sum + matrixColumns(columnPlan(job, party, schemas)).length, 0);
+  const columns = parties.map((party) => matrixColumns(columnPlan(job, party, schemas)).length);
+  const inputs = columns.reduce((sum, count) => sum + count, flaggedParties(job, parties).length);
   const classes = job.classes[Object.values(job.label)[0] ?? '']?.length ?? 0;
   return { inputs, outputs: outputsFor(job.task === 'regression' ? 'regression' : 'classification', classes) };
 }

@@ -31,6 +31,11 @@ export function countText(value: number | bigint): string {
   return new Intl.NumberFormat('en').format(value);
 }
 
+/** `0.001234`, `1,234,600`: five significant digits. */
+export function figureText(value: number): string {
+  return new Intl.NumberFormat('en', { maximumSignificantDigits: 5 }).format(value);
+}
+
 /** `91.3 %` of a fraction. */
 export function percentText(fraction: number): string {
   return `${new Intl.NumberFormat('en', { maximumFractionDigits: 1 }).format(fraction * 100)} %`;

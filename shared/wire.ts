@@ -7,7 +7,7 @@ import { InputError } from './errors.ts';
 import { digestSchema, displayNameSchema, fingerprintSchema, reasonCodeSchema, sessionIdSchema } from './ids.ts';
 
 /** Hosts speak to each other only with equal numbers; raised with every change of this file that the other end sees. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Payload of every chunk of a message but its last. */
 export const CHUNK_BYTES = 1024 * 1024;
@@ -174,17 +174,41 @@ export const sessionEndSchema = z.object({
   attempt: z.int().min(0).max(0xffff_ffff),
   code: reasonCodeSchema,
 });
-export type SessionEnd = z.infer<typeof sessionEndSchema>;
 
 /** Answer to a hello for a session that is not open here (yet). */
 export const sessionAbsentSchema = z.object({ session: sessionIdSchema, attempt: z.int().min(0).max(0xffff_ffff) });
-export type SessionAbsent = z.infer<typeof sessionAbsentSchema>;
+
+/** Characters of one part of a question or an answer: escaped as JSON it still fits a message of a link. */
+export const TALK_PART_CHARACTERS = 128 * 1024;
+/** Longest question or answer. */
+export const MAX_TALK_PARTS = 64;
+
+/**
+ * A part of a question that the sender asks the other host's services, or of the answer to one; parts come in order. The
+ * whole is JSON, whose meaning links do not know.
+ */
+export const talkSchema = z.object({
+  what: z.enum(['question', 'answer']),
+  /** The asking host counts its questions on a connection from 1. */
+  number: z.int().min(1),
+  part: z.int().min(0),
+  parts: z.int().min(1).max(MAX_TALK_PARTS),
+  text: z.string().max(TALK_PART_CHARACTERS),
+});
+export type TalkPart = z.infer<typeof talkSchema>;
+
+/** What an answer holds: what was asked for, or a constant that says why not. */
+export const talkAnswerSchema = z.union([
+  z.object({ reply: z.unknown() }).refine((answer) => 'reply' in answer),
+  z.object({ refused: reasonCodeSchema }),
+]);
 
 /** Control messages of a link by name. */
 export const controlSchemas = {
   'session-hello': sessionHelloSchema,
   'session-end': sessionEndSchema,
   'session-absent': sessionAbsentSchema,
+  talk: talkSchema,
 } as const;
 export type ControlName = keyof typeof controlSchemas;
 export type Control = {

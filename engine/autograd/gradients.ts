@@ -152,7 +152,8 @@ function differentiate(
     case 'select':
       return isNeeded(input(1).node.id) ? [[input(1).node.id, input(0).select(gradient)]] : [];
     case 'unfold':
-      return [[input(0).node.id, gradient.fold(operation.windows)]];
+      // Before the truncation of the product that it is: as many openings as the image has cells, not its windows.
+      return [[input(0).node.id, gradient.raw.fold(operation.windows).rescaled(gradient.scale)]];
     case 'fold':
       return [[input(0).node.id, gradient.unfold(operation.windows)]];
     case 'gatherRows': {
@@ -161,6 +162,7 @@ function differentiate(
       return [[input(0).node.id, scatterAddRows(gradient, index.words.map(Number), input(0).shape[0] ?? 0)]];
     }
     case 'atLeast':
+    case 'isPositive':
     case 'equals':
     case 'bitOf':
     case 'and':

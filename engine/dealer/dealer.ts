@@ -5,10 +5,11 @@
 import type { Kernels, Memory } from '../kernels/kernels.ts';
 import { packedBytes } from '../kernels/kernels.ts';
 import type { Plan, PlannedProgram } from '../plan/plan.ts';
-import { partyOf, slotOf, streamKey } from '../plan/records.ts';
-import type { CorrelationRecord, StreamName } from '../plan/records.ts';
+import { partyOf, slotOf } from '../plan/records.ts';
+import type { CorrelationRecord } from '../plan/records.ts';
 import { InternalError } from '../../shared/errors.ts';
 import type { PartyStreams } from '../random/streams.ts';
+import { fillFromStream } from '../runtime/stream-fill.ts';
 import { wordsToBytes } from '../runtime/words.ts';
 
 export interface DealerOptions {
@@ -44,15 +45,6 @@ export class Dealer {
     const records = planned.program.parties.map(
       (_, party) => new Uint8Array(planned.demand.correctionBytes[slotOf(party, execution, n)] ?? 0),
     );
-    const streams = new Map<string, Uint8Array>();
-    const streamOf = (party: number, name: StreamName): Uint8Array => {
-      const key = `${party}:${streamKey(name)}`;
-      const known = streams.get(key);
-      if (known !== undefined) return known;
-      const stream = this.#expand(planned, party, name, execution);
-      streams.set(key, stream);
-      return stream;
-    };
     for (const stage of planned.dealer.stages) {
       for (const fill of stage.fills) {
         if (fill.from === 'constant') this.#memory.write(fill.slot, wordsToBytes(BigUint64Array.from(fill.words)), 64);
@@ -62,10 +54,6 @@ export class Dealer {
           this.#memory.write(fill.slot, wordsToBytes(words), 64);
         } else {
           const record = recordOf(planned, fill.step);
-          const expand = (party: number): Uint8Array => {
-            const stream = streamOf(party, record);
-            return stream.subarray(record.streamOffset, record.streamOffset + record.bytes);
-          };
           const parties = this.#options.streams.map((_, index) => index);
           const contributors =
             fill.from === 'shares'
@@ -75,12 +63,7 @@ export class Dealer {
                 : [fill.owner];
           contributors.forEach((party, i) => {
             const how = i === 0 ? 'write' : 'accumulate';
-            if (this.#memory.expand === undefined) {
-              this.#memory[how](fill.slot, expand(party), record.width);
-            } else {
-              const keystream = this.#streamsOf(party).keystream(record, execution, record.streamOffset);
-              this.#memory.expand(fill.slot, keystream, record.width, how);
-            }
+            fillFromStream(this.#memory, this.#streamsOf(party), record, execution, fill.slot, how);
           });
         }
       }
@@ -88,6 +71,7 @@ export class Dealer {
       if (stage.corrections.length > 0) await this.#takeCorrections(planned, execution, stage.corrections, records);
     }
     await this.#options.kernels.run(this.#memory, planned.dealer.stores);
+    await this.#memory.settle?.([...this.#options.plan.dealerStates.slots.values()]);
     return records;
   }
 
@@ -110,11 +94,6 @@ export class Dealer {
       target.set(packed.subarray(at, at + record.bytes), record.correctionOffset);
       at += record.bytes;
     }
-  }
-
-  #expand(planned: PlannedProgram, party: number, name: StreamName, execution: number): Uint8Array {
-    const bytes = planned.demand.streams.find((stream) => streamKey(stream) === streamKey(name))?.bytes ?? 0;
-    return this.#streamsOf(party).expand(name, execution, 0, bytes);
   }
 
   #streamsOf(party: number): PartyStreams {

@@ -97,13 +97,20 @@ export function squareRoot(x: Tensor, options: { scale?: number } = {}): Tensor 
 }
 
 /**
- * 1 / sqrt(x). Relative error 3e-4 and one unit; what is below one unit counts as one unit. 7 rounds with the opening of x.
+ * factor / sqrt(x). Relative error 3e-4 and one unit; what is below one unit counts as one unit. 7 rounds with the opening of
+ * x. With `least`, x is known to be at least that, and smaller numbers give 0.
  */
-export function inverseSquareRootOf(x: Tensor, options: { scale?: number } = {}): Tensor {
-  const parts = normalise(x, false);
-  const t = ofMantissa(parts, (u) => 1 / Math.sqrt(u), 0.2);
-  const limit = parts.isSmall.toNumber().timesInteger(BigInt(Math.round(2 ** (x.scale / 2))));
-  const y = putBack(parts, t, -1, options.scale ?? x.graph.options.fractionBits).add(limit);
+export function inverseSquareRootOf(
+  x: Tensor,
+  options: { readonly scale?: number; readonly least?: number; readonly factor?: number } = {},
+): Tensor {
+  const { scale = x.graph.options.fractionBits, least, factor = 1 } = options;
+  const parts = normalise(x, false, least);
+  // The factor's power of two moves the scale, so that the table's results keep their magnitude.
+  const power = Math.floor(Math.log2(factor));
+  const t = ofMantissa(parts, (u) => factor / 2 ** power / Math.sqrt(u), factor === 1 ? 0.2 : 1.2);
+  const found = putBack(parts, t, -1, scale + power).timesPowerOfTwo(power);
+  const y = least === undefined ? found.add(parts.isSmall.toNumber().timesRaw(factor * 2 ** (x.scale / 2), 0)) : found;
   return withGradient(y, (gradient) => [[x, gradient.mul(y).mul(y).mul(y).timesPowerOfTwo(-1).neg()]]);
 }
 

@@ -34,7 +34,7 @@ const RANDOM_PREFIX = 'random/';
 /** What has to be fed besides the data, before each execution. */
 export function randomInputs(graph: Graph): RandomInput[] {
   return graph.nodes.flatMap(({ operation, shape }) =>
-    operation.op === 'input' && operation.name.startsWith(RANDOM_PREFIX)
+    operation.op === 'input' && operation.owner !== undefined && operation.name.startsWith(RANDOM_PREFIX)
       ? [{ name: operation.name, owner: operation.owner, length: sizeOf(shape), bits: graph.options.fractionBits }]
       : [],
   );

@@ -21,12 +21,17 @@ export function ceiling(x: Tensor): Tensor {
   return constantSlope(floorUnits(x.neg()).neg().rescaled(x.scale), x);
 }
 
-/** Nearest whole number, halves to the even one. 10 rounds with the opening of x. */
-export function round(x: Tensor): Tensor {
+/** Nearest whole number, halves to the even one, at scale 0. 10 rounds with the opening of x. */
+export function roundUnits(x: Tensor): Tensor {
   const shifted = x.addNumber(0.5);
   const nearest = floorUnits(shifted);
   const isHalf = shifted.sub(nearest).provedBelow(0.01).equalsNumber(0);
-  return constantSlope(nearest.sub(isHalf.and(nearest.bitOf(0)).toNumber()).rescaled(x.scale), x);
+  return nearest.sub(isHalf.and(nearest.bitOf(0)).toNumber());
+}
+
+/** The same at the scale of x. */
+export function round(x: Tensor): Tensor {
+  return constantSlope(roundUnits(x).rescaled(x.scale), x);
 }
 
 /** x - divisor floor(x / divisor) for a public divisor: has its sign. Right to 2^-16 of the quotient times the divisor. */

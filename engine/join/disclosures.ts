@@ -3,7 +3,6 @@
  * leakage: the protocol files beside this one; semi-honest participants.
  */
 import type { JoinTerms } from './terms.ts';
-import { slotCount } from './terms.ts';
 
 export interface JoinDisclosure {
   readonly participant: string;
@@ -34,7 +33,8 @@ function partyLearns(terms: JoinTerms, party: string): string[] {
     else if (matcher !== party) learns.push(`if they are fewer than ${floor}: only that`);
   }
   if (purpose === 'hidden') {
-    learns.push(`nothing about who else has a row: a table of ${slotCount(terms)} slots hides it`);
+    learns.push('nothing about who else has a row: a table with a slot for every declared identifier hides it');
+    learns.push(`whether there are at least ${floor} records to compute on`);
     if (terms.revealsSize === true) learns.push(`how many rows all parties have, if there are at least ${floor}`);
   }
   if (matcher === party) {

@@ -3,7 +3,7 @@
  * outputs that overlap nothing. Every kernel set checks a program once, before its first run, so that a defect of the
  * planner shows as an error and not as a corrupted memory. Knows nothing of how instructions are carried out.
  */
-import type { BitSlot, Instruction, Slot, WordSlot } from './kernels.ts';
+import type { BitSlot, Instruction, Slot, Windows, WordSlot } from './kernels.ts';
 import { slotBytes, windowsOut } from './kernels.ts';
 import { InternalError } from '../../shared/errors.ts';
 
@@ -76,12 +76,13 @@ function checkDistinct(view: { shape: readonly number[]; strides: readonly numbe
   }
 }
 
-interface Operands {
+export interface Operands {
   readonly outputs: readonly Slot[];
   readonly inputs: readonly Slot[];
 }
 
-function checkLengths(instruction: Instruction, wordBits: number): Operands {
+/** What an instruction reads and writes. Throws unless lengths fit each other. */
+export function operandsOf(instruction: Instruction, wordBits: number): Operands {
   const { op } = instruction;
   const words = (slot: WordSlot, length: number, name: string): void =>
     expectThat(slot.length === length, () => `${op}: ${name} has ${slot.length} words instead of ${length}.`);
@@ -95,6 +96,23 @@ function checkLengths(instruction: Instruction, wordBits: number): Operands {
       Number.isSafeInteger(value) && value >= lowest && value <= highest,
       () => `${op}: ${name} is ${value}, outside ${lowest} to ${highest}.`,
     );
+
+  /** Words of the images, rows of windows and words of a row, of a geometry that makes sense. */
+  const windowSizes = (g: Windows): { image: number; rows: number; columns: number } => {
+    const [outHeight, outWidth] = windowsOut(g);
+    for (const size of [g.batch, g.channels, g.height, g.width, outHeight, outWidth]) {
+      range(size, 0, Number.MAX_SAFE_INTEGER, 'a size of the windows');
+    }
+    for (const size of [...g.kernel, ...g.stride, ...g.dilation]) {
+      range(size, 1, Number.MAX_SAFE_INTEGER, 'kernel, stride or dilation');
+    }
+    for (const size of g.padding) range(size, 0, Number.MAX_SAFE_INTEGER, 'padding');
+    return {
+      image: g.batch * g.channels * g.height * g.width,
+      rows: g.batch * outHeight * outWidth,
+      columns: g.channels * g.kernel[0] * g.kernel[1],
+    };
+  };
 
   switch (instruction.op) {
     case 'combine': {
@@ -135,12 +153,32 @@ function checkLengths(instruction: Instruction, wordBits: number): Operands {
       return { outputs: [out], inputs: [input, index] };
     }
     case 'matmul': {
-      const { out, pairs, batch, m, k, n } = instruction;
+      const { out, pairs, batch, m, k, n, transposeA, transposeB, windows } = instruction;
       for (const size of [batch, m, k, n]) range(size, 0, Number.MAX_SAFE_INTEGER, 'a size');
-      words(out, batch * m * n, 'out');
+      const matrix = (
+        slot: WordSlot,
+        of: 'a' | 'b' | 'out',
+        rows: number,
+        columns: number,
+        isShared: boolean,
+      ): void => {
+        if (windows?.of !== of) {
+          if (!isShared || slot.length !== rows * columns) words(slot, batch * rows * columns, of);
+          return;
+        }
+        const size = windowSizes(windows.geometry);
+        words(slot, size.image, `the image of ${of}`);
+        expectThat(
+          size.rows === batch * rows && size.columns === columns && windows.geometry.batch % Math.max(batch, 1) === 0,
+          () => `${op}: ${size.rows} windows of ${size.columns} stand for ${batch} matrices of ${rows} x ${columns}.`,
+        );
+        const isTransposed = of === 'b' ? transposeB : transposeA;
+        expectThat(!isTransposed, () => `${op}: windows in ${of} go with no transposed ${of === 'b' ? 'b' : 'a'}.`);
+      };
+      matrix(out, 'out', m, n, false);
       for (const { a, b } of pairs) {
-        if (a.length !== m * k) words(a, batch * m * k, 'a');
-        if (b.length !== k * n) words(b, batch * k * n, 'b');
+        matrix(a, 'a', m, k, true);
+        matrix(b, 'b', k, n, true);
       }
       return { outputs: [out], inputs: pairs.flatMap(({ a, b }) => [a, b]) };
     }
@@ -241,19 +279,10 @@ function checkLengths(instruction: Instruction, wordBits: number): Operands {
     }
     case 'unfold':
     case 'fold': {
-      const { out, input, windows: g } = instruction;
-      const [outHeight, outWidth] = windowsOut(g);
-      for (const size of [g.batch, g.channels, g.height, g.width, outHeight, outWidth]) {
-        range(size, 0, Number.MAX_SAFE_INTEGER, 'a size of the windows');
-      }
-      for (const size of [...g.kernel, ...g.stride, ...g.dilation]) {
-        range(size, 1, Number.MAX_SAFE_INTEGER, 'kernel, stride or dilation');
-      }
-      for (const size of g.padding) range(size, 0, Number.MAX_SAFE_INTEGER, 'padding');
-      const image = g.batch * g.channels * g.height * g.width;
-      const rows = g.batch * outHeight * outWidth * g.channels * g.kernel[0] * g.kernel[1];
+      const { out, input } = instruction;
+      const { image, rows, columns } = windowSizes(instruction.windows);
       words(op === 'unfold' ? input : out, image, 'the image');
-      words(op === 'unfold' ? out : input, rows, 'the windows');
+      words(op === 'unfold' ? out : input, rows * columns, 'the windows');
       return { outputs: [out], inputs: [input] };
     }
   }
@@ -271,7 +300,7 @@ function overlap(a: Slot, b: Slot): boolean {
 export function checkProgram(program: readonly Instruction[], memoryBytes: number, wordBits: number): void {
   program.forEach((instruction, index) => {
     try {
-      const { outputs, inputs } = checkLengths(instruction, wordBits);
+      const { outputs, inputs } = operandsOf(instruction, wordBits);
       for (const slot of [...outputs, ...inputs]) checkSlot(slot, memoryBytes);
       outputs.forEach((output, o) => {
         const others = [...inputs, ...outputs.slice(o + 1)];

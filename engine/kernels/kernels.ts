@@ -96,6 +96,16 @@ export function windowsOut(g: Windows): readonly [number, number] {
 }
 
 /**
+ * A matrix of a product that stands for the windows of an image batch, rows as `unfold` leaves them; matrix t of the product's
+ * batch is the windows of the t-th part of the images. Its slot holds the images. A or B (of every pair, not transposed) is
+ * read from there; `out` is added up there as by `fold`, and needs an A that is not transposed.
+ */
+export interface WindowedMatrix {
+  readonly of: 'a' | 'b' | 'out';
+  readonly geometry: Windows;
+}
+
+/**
  * One local operation. Outputs never overlap inputs, and never each other. All arithmetic is mod 2^w.
  * Every output element is written. Empty tensors (length 0) are legal everywhere.
  */
@@ -132,7 +142,8 @@ export type Instruction =
     }
   /**
    * out[b] = sum over pairs of A[b] B[b], out m x n, A m x k (k x m if transposeA), B k x n (n x k if transposeB), `batch` of
-   * them one after the other. A pair whose A (or B) has a single matrix uses it for the whole batch.
+   * them one after the other. A pair whose A (or B) has a single matrix uses it for the whole batch. With `windows`, one of
+   * the three is not written out (see WindowedMatrix): convolutions, and their gradients.
    */
   | {
       readonly op: 'matmul';
@@ -144,6 +155,7 @@ export type Instruction =
       readonly n: number;
       readonly transposeA: boolean;
       readonly transposeB: boolean;
+      readonly windows?: WindowedMatrix;
     }
   /** out[o, i] = sum over j of input[o, j, i]; sizes outer, count, inner. */
   | {
@@ -236,8 +248,24 @@ export type Instruction =
   /** Adjoint of unfold: out [batch, channels, height, width] = sums of the rows' cells; padded cells are dropped. */
   | { readonly op: 'fold'; readonly out: WordSlot; readonly input: WordSlot; readonly windows: Windows };
 
-/** Called after each instruction, if given, with the time it took; a set that cannot tell reports a whole run. */
-export type InstructionTimer = (index: number, ms: number) => void;
+/** Wants to know what instructions took. */
+export interface InstructionTimer {
+  /** Indices, from 0 upwards, at which groups of instructions begin whose time is wanted together. */
+  readonly groups: readonly number[];
+  /**
+   * The time of the instruction with this index, or of the group that begins with it. A set that computes elsewhere tells it
+   * before the next pack settles, or not at all where the device has no clock.
+   */
+  tell(index: number, ms: number): void;
+}
+
+/** What a device did while the host waited for a pack, on the device's clock; the rest of the wait is reading back. */
+export interface DeviceTimes {
+  /** Unpacking what was written. */
+  readonly uploadMs: number;
+  /** Instructions. */
+  readonly kernelMs: number;
+}
 
 /** A slot on its way out of a memory: the low `width` bits of each word, or whole planes (`width` is ignored for bits). */
 export interface PackedPart {
@@ -273,11 +301,22 @@ export interface Memory {
    * bytes of the keystream as the packed slot has.
    */
   expand?(slot: Slot, keystream: Keystream, width: number, how: 'write' | 'accumulate'): void;
+  /**
+   * Of a set that carries calls out later: begins with those that were made until now, for a caller who turns to something else.
+   */
+  flush?(): void;
+  /** Of a set that computes elsewhere: what the last pack waited for. */
+  deviceTimes?(): DeviceTimes;
+  /**
+   * Where a set can lose a memory and make it again: of all that was written until now, only these slots are read later.
+   * Called between executions; it may take a copy of them, the one thing besides `pack` that leaves.
+   */
+  settle?(states: readonly WordSlot[]): Promise<void>;
   /** Overwrites with zeros whatever the memory holds and frees it. */
   dispose(): void;
 }
 
-/** A kernel set: `reference` (slow, obvious), `wasm` (threads and SIMD), later `webgpu`. */
+/** A kernel set: `reference` (slow, obvious), `wasm` (threads and SIMD), `webgpu` (a graphics card). */
 export interface Kernels {
   readonly name: string;
   /** Bits of a ring word; 64 except in exhaustive tests. */
@@ -289,5 +328,7 @@ export interface Kernels {
    * as immutable, so a set may cache what it prepares for it.
    */
   run(memory: Memory, program: readonly Instruction[], timer?: InstructionTimer): Promise<void>;
+  /** Of a set that a driver may refuse kernels: the instructions of a program that it cannot run, by index, and why. */
+  refused?(memory: Memory, program: readonly Instruction[]): Promise<ReadonlyMap<number, string>>;
   dispose(): Promise<void>;
 }

@@ -124,16 +124,34 @@ function measurements(): Measurement[] {
 }
 
 /** Median rate of some programs that are typical of training, best measured on an idle machine. */
-export async function benchKernels(kernels: Kernels): Promise<Rate[]> {
+export function benchKernels(kernels: Kernels): Promise<Rate[]> {
+  return measured(kernels, measurements());
+}
+
+/** Median rates of square products, multiply-adds a second. */
+export function benchProducts(kernels: Kernels, sizes: readonly number[]): Promise<Rate[]> {
+  return measured(
+    kernels,
+    sizes.map((n) => matmul(n, n, n)),
+  );
+}
+
+async function measured(kernels: Kernels, all: readonly Measurement[]): Promise<Rate[]> {
   const rates: Rate[] = [];
-  for (const { name, unit, work, bytes, program } of measurements()) {
+  for (const { name, unit, work, bytes, program } of all) {
     const memory = await kernels.allocate(bytes);
     const timesMs: number[] = [];
     try {
-      for (const end = performance.now() + WARM_UP_MS; performance.now() < end;) await kernels.run(memory, program);
+      const perform = async (): Promise<void> => {
+        await kernels.run(memory, program);
+        // A set that computes elsewhere is done when this has come back.
+        await memory.pack([]);
+      };
+      await perform();
+      for (const end = performance.now() + WARM_UP_MS; performance.now() < end;) await perform();
       for (const end = performance.now() + MEASURED_MS; timesMs.length < 3 || performance.now() < end;) {
         const start = performance.now();
-        await kernels.run(memory, program);
+        await perform();
         timesMs.push(performance.now() - start);
       }
     } finally {

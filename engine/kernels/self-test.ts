@@ -2,9 +2,11 @@
  * A kernel set checked against the reference on this machine: every instruction on random words and on those that carry
  * furthest. For sets whose arithmetic a driver does: it takes a fraction of a second and knows nothing of which set it checks.
  */
-import type { BitSlot, Factor, Instruction, Kernels, Slot, WordSlot } from './kernels.ts';
-import { SLOT_ALIGNMENT_BYTES, slotBytes } from './kernels.ts';
+import { operandsOf } from './check.ts';
+import type { BitSlot, Factor, Instruction, Kernels, Memory, PackedPart, Slot, WordSlot } from './kernels.ts';
+import { SLOT_ALIGNMENT_BYTES, packedBytes, slotBytes } from './kernels.ts';
 import { referenceKernels } from './reference/reference.ts';
+import { chacha20Keystream } from '../random/chacha20.ts';
 import { MachineError } from '../../shared/errors.ts';
 
 /** Deeper than any variant of a product sums without folding. */
@@ -30,13 +32,17 @@ class Layout {
   }
 }
 
-/** Words of a fixed sequence (splitmix64), every eighth one all ones. Not random in any sense that protects. */
+/**
+ * Words of a fixed sequence (splitmix64); of every eight, one is all ones and one small, which carry furthest and least. Not
+ * random in any sense that protects.
+ */
 function testWords(length: number): BigUint64Array {
   let state = 0x7ac17n;
   return BigUint64Array.from({ length }, (_, i) => {
     state = BigInt.asUintN(64, state + 0x9e3779b97f4a7c15n);
     let z = BigInt.asUintN(64, (state ^ (state >> 30n)) * 0xbf58476d1ce4e5b9n);
     z = BigInt.asUintN(64, (z ^ (z >> 27n)) * 0x94d049bb133111ebn);
+    if (i % 8 === 3) return BigInt(i % 16);
     return i % 8 === 7 ? 2n ** 64n - 1n : z ^ (z >> 31n);
   });
 }
@@ -46,6 +52,40 @@ interface Exercise {
   readonly program: readonly Instruction[];
   /** All ones before the run. */
   readonly ones: readonly WordSlot[];
+}
+
+/** A product with windows in each of its places, on parts of x and y. */
+function convolutions(x: WordSlot, y: WordSlot, outWords: (length: number) => WordSlot): Instruction[] {
+  const geometry = {
+    ...{ batch: 1, channels: 6, height: 4, width: 4 },
+    ...({ kernel: [3, 3], stride: [1, 1], dilation: [1, 1], padding: [1, 1, 1, 1] } as const),
+  };
+  const [rows, columns, filters, image] = [16, 54, 5, 96];
+  const part = (slot: WordSlot, length: number): WordSlot => ({ ...slot, length });
+  const untransposed = { batch: 1, transposeA: false, transposeB: false };
+  return [
+    {
+      op: 'matmul',
+      out: outWords(rows * filters),
+      pairs: [{ a: part(x, image), b: part(y, columns * filters) }],
+      ...{ ...untransposed, m: rows, k: columns, n: filters },
+      windows: { of: 'a', geometry },
+    },
+    {
+      op: 'matmul',
+      out: outWords(filters * columns),
+      pairs: [{ a: part(x, rows * filters), b: part(y, image) }],
+      ...{ ...untransposed, m: filters, k: rows, n: columns },
+      windows: { of: 'b', geometry },
+    },
+    {
+      op: 'matmul',
+      out: outWords(image),
+      pairs: [{ a: part(x, rows * filters), b: part(y, filters * columns) }],
+      ...{ ...untransposed, m: rows, k: filters, n: columns },
+      windows: { of: 'out', geometry },
+    },
+  ];
 }
 
 function exercise(): Exercise {
@@ -107,6 +147,7 @@ function exercise(): Exercise {
       transposeA: false,
       transposeB: false,
     },
+    ...convolutions(x, y, outWords),
     { op: 'sum', out: outWords(20), input: x, outer: 2, count: 15, inner: 10 },
     { op: 'sum', out: outWords(1), input: deepA, outer: 1, count: deepA.length, inner: 1 },
     { op: 'wrap', out: outWords(n), opened: x, top: 63, zero: y, wrap: x, lift: 37 },
@@ -136,30 +177,110 @@ function exercise(): Exercise {
   return { layout, program, ones: [deepA, deepB] };
 }
 
-async function results(kernels: Kernels, { layout, program, ones }: Exercise): Promise<Uint8Array> {
-  const memory = await kernels.allocate(layout.bytes);
+/** Operations that a set is not to be trusted with on this machine, and why. */
+export type Refusals = ReadonlyMap<Instruction['op'], string>;
+
+/** What comes out when words go in: unpacked, added to, and from a key stream. */
+async function transferred(memory: Memory, { layout }: Exercise): Promise<Uint8Array> {
+  const all: WordSlot = { kind: 'words', offset: 0, length: layout.bytes / 8 };
+  memory.write(all, new Uint8Array(testWords(all.length).buffer), 64);
+  const [narrow, streamed] = [
+    { ...all, length: 300 },
+    { ...all, offset: 64 * 300, length: 300 },
+  ];
+  memory.accumulate(narrow, new Uint8Array(narrow.length * 6).fill(0xff), 46);
+  const key = Uint8Array.from({ length: 32 }, (_, i) => 7 * i);
+  const nonce = new Uint8Array(12).fill(0xa5);
+  if (memory.expand === undefined) {
+    const stream = new Uint8Array(streamed.length * 7);
+    chacha20Keystream(key, nonce, 9, stream);
+    memory.accumulate(streamed, stream, 54);
+  } else {
+    memory.expand(streamed, { key, nonce, block: 9 }, 54, 'accumulate');
+  }
+  return await memory.pack([
+    { slot: narrow, width: 46 },
+    { slot: all, width: 64 },
+  ]);
+}
+
+function firstDifference(expected: Uint8Array, actual: Uint8Array): number | undefined {
+  const at = expected.findIndex((byte, i) => byte !== actual[i]);
+  return at >= 0 ? at : expected.length === actual.length ? undefined : expected.length;
+}
+
+function wrong(name: string, text: string): MachineError {
+  return new MachineError('kernels-wrong', `The ${name} kernels leave other words than the reference here: ${text}`, {
+    hint: 'The driver or the hardware computes wrongly: update the driver, and run on the CPU until then.',
+  });
+}
+
+function begin(memory: Memory, { layout, ones }: Exercise): void {
+  const all: WordSlot = { kind: 'words', offset: 0, length: layout.bytes / 8 };
+  memory.write(all, new Uint8Array(testWords(all.length).buffer), 64);
+  for (const slot of ones) memory.write(slot, new Uint8Array(slotBytes(slot)).fill(0xff), 64);
+}
+
+const wholly = (slots: readonly Slot[]): PackedPart[] => slots.map((slot) => ({ slot, width: 64 }));
+
+/**
+ * Which operations the set refuses, or leaves other words in than the reference; none, on a machine that works. Throws
+ * MachineError `kernels-wrong` where nothing can be trusted: words change on the way in or out, or between instructions.
+ */
+export async function selfTest(kernels: Kernels): Promise<Refusals> {
+  const test = exercise();
+  const reference = referenceKernels();
+  const [expected, memory] = [await reference.allocate(test.layout.bytes), await kernels.allocate(test.layout.bytes)];
   try {
-    const all: WordSlot = { kind: 'words', offset: 0, length: layout.bytes / 8 };
-    memory.write(all, new Uint8Array(testWords(all.length).buffer), 64);
-    for (const slot of ones) memory.write(slot, new Uint8Array(slotBytes(slot)).fill(0xff), 64);
-    await kernels.run(memory, program);
-    const narrow = layout.outputs[0]!;
-    memory.accumulate(narrow, new Uint8Array(narrow.length * 6).fill(0xff), 46);
-    return await memory.pack([...layout.outputs.map((slot) => ({ slot, width: 64 })), { slot: narrow, width: 46 }]);
+    const moved = firstDifference(await transferred(expected, test), await transferred(memory, test));
+    if (moved !== undefined) throw wrong(kernels.name, `byte ${moved} of what went in and out again.`);
+    begin(expected, test);
+    await reference.run(expected, test.program);
+    const refused = (await kernels.refused?.(memory, test.program)) ?? new Map<number, string>();
+    if (refused.size === 0) {
+      begin(memory, test);
+      await kernels.run(memory, test.program);
+      const outputs = wholly(test.layout.outputs);
+      const differs = firstDifference(await expected.pack(outputs), await memory.pack(outputs));
+      if (differs === undefined) return new Map();
+    }
+    const refusals = await tryEach(kernels, memory, expected, test, refused);
+    if (refusals.size === 0) throw wrong(kernels.name, 'each instruction is right, all in a row are not.');
+    return refusals;
   } finally {
+    expected.dispose();
     memory.dispose();
   }
 }
 
-/** Throws MachineError `kernels-wrong` unless the set leaves the same words as the reference. */
-export async function selfTest(kernels: Kernels): Promise<void> {
-  const test = exercise();
-  const [expected, actual] = [await results(referenceKernels(), test), await results(kernels, test)];
-  const wrong = expected.findIndex((byte, i) => byte !== actual[i]);
-  if (wrong < 0 && expected.length === actual.length) return;
-  throw new MachineError(
-    'kernels-wrong',
-    `The ${kernels.name} kernels leave other words than the reference here (byte ${wrong} of ${expected.length}).`,
-    { hint: 'The driver or the hardware computes wrongly: update the driver, and run on the CPU until then.' },
-  );
+/** Every instruction on its own, on the operands that the reference left. */
+async function tryEach(
+  kernels: Kernels,
+  memory: Memory,
+  expected: Memory,
+  { layout, program }: Exercise,
+  refused: ReadonlyMap<number, string>,
+): Promise<Refusals> {
+  const all: WordSlot = { kind: 'words', offset: 0, length: layout.bytes / 8 };
+  memory.write(all, await expected.pack(wholly([all])), 64);
+  const refusals = new Map<Instruction['op'], string>();
+  for (const [number, instruction] of program.entries()) {
+    const { outputs } = operandsOf(instruction, kernels.wordBits);
+    const right = await expected.pack(wholly(outputs));
+    let reason = refused.get(number);
+    if (reason === undefined) {
+      for (const slot of outputs) memory.write(slot, new Uint8Array(packedBytes(slot, 64)).fill(0x5a), 64);
+      await kernels.run(memory, [instruction]);
+      const at = firstDifference(right, await memory.pack(wholly(outputs)));
+      if (at !== undefined) reason = `it leaves other words than the reference (byte ${at} of ${right.length})`;
+    }
+    if (reason !== undefined && !refusals.has(instruction.op)) refusals.set(instruction.op, reason);
+    let from = 0;
+    for (const slot of outputs) {
+      const bytes = packedBytes(slot, 64);
+      memory.write(slot, right.subarray(from, from + bytes), 64);
+      from += bytes;
+    }
+  }
+  return refusals;
 }

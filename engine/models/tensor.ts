@@ -3,7 +3,8 @@
  * float64 world of descriptions and fixed point. Knows no file format and nothing of secret values.
  */
 import { InputError } from '../../shared/errors.ts';
-import { elementCount } from '../../shared/model.ts';
+import type { ElementName } from '../../shared/operator-graph.ts';
+import { elementCount } from '../../shared/layers/kind.ts';
 
 /** The array that holds each element type; bool is 0 or 1 in bytes. Half-precision formats are widened when read. */
 export interface ElementArrays {
@@ -43,6 +44,11 @@ export const elementBytes: Readonly<Record<ElementType, number>> = {
 
 /** Formats narrower than any typed array here; they are widened to float32, which holds them exactly. */
 export type HalfType = 'float16' | 'bfloat16';
+
+/** The type that holds elements of this one: half-precision tensors are kept as float32. */
+export function storedAs(type: ElementName): ElementType {
+  return type === 'float16' || type === 'bfloat16' ? 'float32' : type;
+}
 
 /**
  * A tensor from the bytes of its elements in row-major order; copies them, so any alignment will do.
@@ -96,6 +102,42 @@ export function tensorFromBytes(
     case 'bool':
       return { type, shape, data: copy.map((value) => (value === 0 ? 0 : 1)) };
   }
+}
+
+/** A tensor of whole or other numbers; 64-bit ones beyond the type's range become its ends. */
+export function tensorFromNumbers(
+  type: ElementType,
+  shape: readonly number[],
+  numbers: readonly number[],
+): PlainTensor {
+  switch (type) {
+    case 'float32':
+      return { type, shape, data: Float32Array.from(numbers) };
+    case 'float64':
+      return { type, shape, data: Float64Array.from(numbers) };
+    case 'int8':
+      return { type, shape, data: Int8Array.from(numbers) };
+    case 'int16':
+      return { type, shape, data: Int16Array.from(numbers) };
+    case 'int32':
+      return { type, shape, data: Int32Array.from(numbers) };
+    case 'int64':
+      return { type, shape, data: BigInt64Array.from(numbers, (n) => clipped(n, -(2n ** 63n), 2n ** 63n - 1n)) };
+    case 'uint16':
+      return { type, shape, data: Uint16Array.from(numbers) };
+    case 'uint32':
+      return { type, shape, data: Uint32Array.from(numbers) };
+    case 'uint64':
+      return { type, shape, data: BigUint64Array.from(numbers, (n) => clipped(n, 0n, 2n ** 64n - 1n)) };
+    case 'uint8':
+    case 'bool':
+      return { type, shape, data: Uint8Array.from(numbers) };
+  }
+}
+
+function clipped(value: number, low: bigint, high: bigint): bigint {
+  const whole = BigInt(value);
+  return whole < low ? low : whole > high ? high : whole;
 }
 
 /** The bytes of the elements, little-endian, row-major; a view, not a copy. */

@@ -1,6 +1,7 @@
 /**
- * Emits a Program step by step; protocol gadgets are written against it. It decides where a result lives from where its
- * inputs live, refuses what no place can compute (share times share), and remembers dealt values so that none is dealt twice.
+ * Emits a Program step by step; protocol gadgets are written against it. It decides where a result lives, and whose it is, from
+ * where its inputs live, refuses what no place can compute (share times share, unless one party owns both), and remembers dealt
+ * values so that none is dealt twice.
  * Knows nothing of rounds, buffers or sockets.
  */
 import { InternalError } from '../../shared/errors.ts';
@@ -63,14 +64,23 @@ export class ProgramBuilder {
 
   // ---- values ----
 
-  #words(place: Place, length: number): Words {
-    this.#values.push({ kind: 'words', place, length, planes: 1 });
+  #words(place: Place, length: number, owner?: string): Words {
+    this.#values.push({ kind: 'words', place, length, planes: 1, ...(owner === undefined ? {} : { owner }) });
     return new Words(this.#values.length - 1, place, 0, length);
   }
 
-  #bits(place: Place, length: number, planes: number): Bits {
-    this.#values.push({ kind: 'bits', place, length, planes });
+  #bits(place: Place, length: number, planes: number, owner?: string): Bits {
+    this.#values.push({ kind: 'bits', place, length, planes, ...(owner === undefined ? {} : { owner }) });
     return new Bits(this.#values.length - 1, place, length, 0, planes);
+  }
+
+  /** A result of a local operation on these inputs. */
+  #wordsFrom(inputs: readonly (Words | Bits)[], length: number): Words {
+    return this.#words(this.#placeOf(inputs), length, this.#ownerOf(inputs));
+  }
+
+  #bitsFrom(inputs: readonly (Words | Bits)[], length: number, planes: number): Bits {
+    return this.#bits(this.#placeOf(inputs), length, planes, this.#ownerOf(inputs));
   }
 
   #emit(step: StepBody): void {
@@ -101,7 +111,7 @@ export class ProgramBuilder {
 
   ownerMask(owner: string, length: number): { share: Words; dealer: Words } {
     this.#require(this.parties.includes(owner), 'the owner of a mask computes');
-    const share = this.#words('share', length);
+    const share = this.#words('share', length, owner);
     const dealer = this.#words('dealer', length);
     this.#emit({ op: 'ownerMask', owner, share: share.value, dealer: dealer.value });
     return { share, dealer };
@@ -130,10 +140,10 @@ export class ProgramBuilder {
     return share;
   }
 
-  /** Plaintext words of one party, as a sharing in which all other shares are zero. Costs nothing. */
-  input(owner: string, name: string, length: number): Words {
-    this.#require(this.parties.includes(owner), 'the owner of an input computes');
-    const share = this.#words('share', length);
+  /** Plaintext words of one party, as a sharing in which all other shares are zero; or shares of all parties. Costs nothing. */
+  input(owner: string | undefined, name: string, length: number): Words {
+    this.#require(owner === undefined || this.parties.includes(owner), 'the owner of an input computes');
+    const share = this.#words('share', length, owner);
     this.#emit({ op: 'input', owner, name, share: share.value });
     return share;
   }
@@ -155,8 +165,8 @@ export class ProgramBuilder {
     return known;
   }
 
-  load(state: string, place: Place, length: number): Words {
-    const value = this.#words(place, length);
+  load(state: string, place: Place, length: number, owner?: string): Words {
+    const value = this.#words(place, length, owner);
     this.#emit({ op: 'load', state, value: value.value });
     this.#loaded.add(value.value);
     return value;
@@ -186,12 +196,12 @@ export class ProgramBuilder {
 
   /** Reveals a value whose signed form has at most `width` bits; nothing above leaves a party. */
   reveal(share: Words, name: string, receivers: readonly string[], width: number): void {
-    this.#emit({ op: 'reveal', share, name, receivers, width });
+    this.#emit({ op: 'reveal', share, name, receivers, width, from: this.#ownerOf([share]) });
   }
 
   // ---- local operations on words ----
 
-  /** Sum of products; factors shorter than `length` are repeated (cycle unless said). At most one share a term. */
+  /** Sum of products; factors shorter than `length` are repeated (cycle unless said). At most one share a term, or one owner's. */
   combine(length: number, terms: readonly TermSpec[]): Words {
     const full = terms.map((term) => ({
       coefficient: BigInt.asUintN(this.wordBits, term.coefficient ?? 1n),
@@ -201,13 +211,11 @@ export class ProgramBuilder {
           : { slot: factor.words, repeat: factor.repeat },
       ),
     }));
-    for (const term of full) {
-      this.#require(
-        term.factors.filter((f) => f.slot.place === 'share').length <= 1,
-        'a product of two shares is not local',
-      );
-    }
-    const out = this.#words(this.#placeOf(full.flatMap((term) => term.factors.map((f) => f.slot))), length);
+    for (const term of full) this.#requireLocalProduct(term.factors.map((factor) => factor.slot));
+    const out = this.#wordsFrom(
+      full.flatMap((term) => term.factors.map((f) => f.slot)),
+      length,
+    );
     this.#local({ op: 'combine', out, terms: full });
     return out;
   }
@@ -233,7 +241,7 @@ export class ProgramBuilder {
   }
 
   strided(input: Words, shape: readonly number[], strides: readonly number[], start: number): Words {
-    const out = this.#words(input.place, count(shape));
+    const out = this.#wordsFrom([input], count(shape));
     this.#local({ op: 'strided', out, input, shape, strides, start });
     return out;
   }
@@ -242,14 +250,17 @@ export class ProgramBuilder {
     length: number,
     parts: readonly { input: Words; shape: readonly number[]; strides: readonly number[]; start: number }[],
   ): Words {
-    const out = this.#words(this.#placeOf(parts.map((part) => part.input)), length);
+    const out = this.#wordsFrom(
+      parts.map((part) => part.input),
+      length,
+    );
     this.#local({ op: 'assemble', out, parts });
     return out;
   }
 
   gatherRows(input: Words, index: Words, inner: number): Words {
-    this.#require(index.place === 'known', 'row indices are known to all');
-    const out = this.#words(input.place, index.length * inner);
+    this.#require(index.place === 'known' || this.#isClear(index), 'row indices are known to all, or to one party');
+    const out = this.#wordsFrom([input, index], index.length * inner);
     this.#local({ op: 'gatherRows', out, input, index, inner });
     return out;
   }
@@ -258,23 +269,24 @@ export class ProgramBuilder {
     pairs: readonly { a: Words; b: Words }[],
     sizes: { batch: number; m: number; k: number; n: number; transposeA: boolean; transposeB: boolean },
   ): Words {
-    for (const { a, b } of pairs) {
-      this.#require(!(a.place === 'share' && b.place === 'share'), 'a product of two shares is not local');
-    }
-    const out = this.#words(this.#placeOf(pairs.flatMap(({ a, b }) => [a, b])), sizes.batch * sizes.m * sizes.n);
+    for (const { a, b } of pairs) this.#requireLocalProduct([a, b]);
+    const out = this.#wordsFrom(
+      pairs.flatMap(({ a, b }) => [a, b]),
+      sizes.batch * sizes.m * sizes.n,
+    );
     this.#local({ op: 'matmul', out, pairs, ...sizes });
     return out;
   }
 
   sum(input: Words, outer: number, size: number, inner: number): Words {
-    const out = this.#words(input.place, outer * inner);
+    const out = this.#wordsFrom([input], outer * inner);
     this.#local({ op: 'sum', out, input, outer, count: size, inner });
     return out;
   }
 
   field(input: Words, shift: number, width: number): Words {
-    this.#require(input.place !== 'share', 'bits of a share are not shares of bits');
-    const out = this.#words(input.place, input.length);
+    this.#require(this.#isClear(input), 'bits of a share are not shares of bits');
+    const out = this.#wordsFrom([input], input.length);
     this.#local({ op: 'field', out, input, shift, width });
     return out;
   }
@@ -305,13 +317,13 @@ export class ProgramBuilder {
   }
 
   unfold(input: Words, windows: Windows, rows: number, columns: number): Words {
-    const out = this.#words(input.place, rows * columns);
+    const out = this.#wordsFrom([input], rows * columns);
     this.#local({ op: 'unfold', out, input, windows });
     return out;
   }
 
   fold(input: Words, windows: Windows): Words {
-    const out = this.#words(input.place, windows.batch * windows.channels * windows.height * windows.width);
+    const out = this.#wordsFrom([input], windows.batch * windows.channels * windows.height * windows.width);
     this.#local({ op: 'fold', out, input, windows });
     return out;
   }
@@ -319,32 +331,30 @@ export class ProgramBuilder {
   // ---- local operations on bits ----
 
   bitPlanes(input: Words, from: number, planes: number): Bits {
-    this.#require(input.place !== 'share', 'bits of a share are not shares of bits');
-    const out = this.#bits(input.place, input.length, planes);
+    this.#require(this.#isClear(input), 'bits of a share are not shares of bits');
+    const out = this.#bitsFrom([input], input.length, planes);
     this.#local({ op: 'bitPlanes', out, input, from });
     return out;
   }
 
   bitsToWords(input: Bits): Words {
-    this.#require(input.place !== 'share', 'XOR shares are not additive shares');
-    const out = this.#words(input.place, input.length);
+    this.#require(this.#isClear(input), 'XOR shares are not additive shares');
+    const out = this.#wordsFrom([input], input.length);
     this.#local({ op: 'bitsToWords', out, input });
     return out;
   }
 
-  /** XOR of ANDs; at most one share a term. */
+  /** XOR of ANDs; at most one share a term, or one owner's. */
   combineBits(length: number, planes: number, terms: readonly (readonly Bits[])[], constant: 0 | 1 = 0): Bits {
-    for (const factors of terms) {
-      this.#require(factors.filter((f) => f.place === 'share').length <= 1, 'a product of two shares is not local');
-    }
-    const out = this.#bits(this.#placeOf(terms.flat()), length, planes);
+    for (const factors of terms) this.#requireLocalProduct(factors);
+    const out = this.#bitsFrom(terms.flat(), length, planes);
     this.#local({ op: 'combineBits', out, terms: terms.map((factors) => ({ factors })), constant });
     return out;
   }
 
   stackBits(inputs: readonly Bits[]): Bits {
-    const out = this.#bits(
-      this.#placeOf(inputs),
+    const out = this.#bitsFrom(
+      inputs,
       inputs[0]?.length ?? 0,
       inputs.reduce((planes, input) => planes + input.planes, 0),
     );
@@ -354,14 +364,14 @@ export class ProgramBuilder {
 
   /** Cuts one plane of planes * length bits into planes. */
   splitBits(input: Bits, planes: number): Bits {
-    const out = this.#bits(input.place, input.length / planes, planes);
+    const out = this.#bitsFrom([input], input.length / planes, planes);
     this.#local({ op: 'splitBits', out, input });
     return out;
   }
 
   /** The planes end to end as one plane. */
   joinBits(input: Bits): Bits {
-    const out = this.#bits(input.place, input.length * input.planes, 1);
+    const out = this.#bitsFrom([input], input.length * input.planes, 1);
     this.#local({ op: 'joinBits', out, input });
     return out;
   }
@@ -390,6 +400,24 @@ export class ProgramBuilder {
     }
     if (has('share')) return 'share';
     return has('public') ? 'public' : 'known';
+  }
+
+  /** The party that owns all shares among the inputs. */
+  #ownerOf(inputs: readonly (Words | Bits)[]): string | undefined {
+    const [first, ...rest] = inputs.flatMap(({ place, value }) =>
+      place === 'share' ? [this.#values[value]?.owner] : [],
+    );
+    return rest.every((owner) => owner === first) ? first : undefined;
+  }
+
+  /** Whether somebody holds the value itself, rather than every party a share. */
+  #isClear(input: Words | Bits): boolean {
+    return input.place !== 'share' || this.#ownerOf([input]) !== undefined;
+  }
+
+  #requireLocalProduct(factors: readonly (Words | Bits)[]): void {
+    const shares = factors.filter(({ place }) => place === 'share');
+    this.#require(shares.length <= 1 || this.#ownerOf(shares) !== undefined, 'a product of two shares is not local');
   }
 
   #require(condition: boolean, message: string): void {

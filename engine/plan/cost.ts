@@ -82,13 +82,16 @@ export function costOf(program: Program, live: Liveness, demand: Demand, plans: 
       }
       for (const reveal of round.reveals) {
         const self = program.parties[plan.index] ?? '';
+        const sends = reveal.sender === undefined || reveal.sender === plan.index;
+        const receives = reveal.sender === undefined ? n - 1 : reveal.sender === plan.index ? 0 : 1;
         const others = reveal.receivers.filter((receiver) => receiver !== self).length;
-        bump(bytesSent, plan.index, reveal.bytes * others);
-        bump(bytesReceived, plan.index, reveal.receivers.includes(self) ? reveal.bytes * (n - 1) : 0);
+        if (sends) bump(bytesSent, plan.index, reveal.bytes * others);
+        bump(bytesReceived, plan.index, reveal.receivers.includes(self) ? reveal.bytes * receives : 0);
         if (!isReported) continue;
         const row = layer(reveal.tag);
-        row.bytesSent += reveal.bytes * others;
-        seen.add(row);
+        if (sends) row.bytesSent += reveal.bytes * others;
+        const sender = program.parties[reveal.sender ?? -1];
+        if (sender === undefined || reveal.receivers.some((receiver) => receiver !== sender)) seen.add(row);
       }
       for (const row of seen) row.rounds++;
       const count = (list: typeof round.before, tags: readonly Tag[]): void => {

@@ -44,7 +44,9 @@ export function planDealer(program: Program, live: Liveness, demand: Demand, sta
   program.steps.forEach((step, index) => {
     if (live.dealer[index] !== true) return;
     const { defines, reads } = stepValues(step);
-    for (const value of [...defines, ...reads]) lastUse.set(value, step.op === 'store' ? Infinity : index);
+    // What is stored lives to the end, whatever else reads it later: stores come last.
+    const use = step.op === 'store' ? Infinity : index;
+    for (const value of [...defines, ...reads]) lastUse.set(value, Math.max(use, lastUse.get(value) ?? 0));
   });
   const allocator = new BufferAllocator(states.bytes);
   const offsets = new Map<number, number>();

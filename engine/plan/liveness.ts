@@ -43,10 +43,16 @@ export function liveness(program: Program): Liveness {
     if (party[index] !== true) return;
     const { defines, reads } = stepValues(step);
     const at = step.op === 'deal' ? 0 : reads.reduce((latest, value) => Math.max(latest, round[value] ?? 0), 0);
-    if (step.op === 'open' || step.op === 'reveal') rounds = Math.max(rounds, at + 1);
+    if (isExchange(step)) rounds = Math.max(rounds, at + 1);
     for (const value of defines) round[value] = step.op === 'open' ? at + 1 : at;
   });
   return { party, dealer, round, rounds };
+}
+
+/** Whether anything crosses a link: not where the owner of a value is the only one to learn it. */
+function isExchange(step: Step): boolean {
+  if (step.op === 'reveal') return step.from === undefined || step.receivers.some((name) => name !== step.from);
+  return step.op === 'open';
 }
 
 function markLive(

@@ -1,29 +1,43 @@
 /**
  * Lowers a traced graph to a Program by the gadgets of protocol/: picks for every operation the cheapest protocol that the
- * visibilities of its inputs allow, and shares openings between all users of a value.
+ * visibilities of its inputs allow, and shares openings between all users of a value. What everybody or one party knows is
+ * computed by whoever knows it (protocol/in-the-clear.ts) and enters shares only where it meets what others know.
  * Knows nothing of rounds and buffers (schedule.ts) or of how a program is run.
  */
 import { InputError, InternalError } from '../../shared/errors.ts';
 import { andProducts } from '../protocol/and-products.ts';
 import { digitTables, isNotNegative, isZero } from '../protocol/compare.ts';
+import {
+  atLeastClear,
+  bitClear,
+  equalsClear,
+  lookUpClear,
+  oneHotMaximumClear,
+  roundClear,
+  selectClear,
+} from '../protocol/in-the-clear.ts';
 import { bitToWords, selectTruncated } from '../protocol/masked-bit.ts';
 import { oneHotOfMaximum } from '../protocol/maximum.ts';
+import type { Masked } from '../protocol/mask.ts';
 import { elementwise, multiplyMasked, multiplyPublic } from '../protocol/multiply.ts';
 import type { Bilinear } from '../protocol/multiply.ts';
 import { mapOpened, offsetOf, scaleOpened, shiftOpened } from '../protocol/open-shifted.ts';
 import { lookUp } from '../protocol/piecewise.ts';
+import type { IntervalTable } from '../protocol/piecewise.ts';
 import { combineShared, completeBits, notShared, xorShared } from '../protocol/shared-value.ts';
 import type { SharedBits, SharedWords } from '../protocol/shared-value.ts';
 import { prepareTruncation, truncate } from '../protocol/truncate.ts';
 import type { Graph, NodeInfo, Operation } from '../tensor/graph.ts';
 import { sizeOf, stridesOf } from '../tensor/shape.ts';
 import { ProgramBuilder } from './builder.ts';
-import type { Program, Words } from './program.ts';
+import type { Bits, Program, Words } from './program.ts';
 import { SecretBits, SecretValue } from './secret-value.ts';
 import type { SecretOrigin } from './secret-value.ts';
 
+/** A number or a bit; `clear` where everybody knows it (then it is `known`) or one party does (then it is its own share). */
 type Lowered =
-  { kind: 'public'; words: Words } | { kind: 'secret'; value: SecretValue } | { kind: 'bits'; bits: SecretBits };
+  | { readonly kind: 'number'; readonly value: SecretValue; readonly clear: Words | undefined }
+  | { readonly kind: 'bit'; readonly value: SecretBits; readonly clear: Bits | undefined };
 
 export interface LowerOptions {
   /** Compute parties in order. */
@@ -62,7 +76,7 @@ class Lowering {
       wordBits: graph.options.wordBits,
     });
     this.#differences = sourcesOf(graph, ['oneHotMaximum']);
-    this.#compared = sourcesOf(graph, ['oneHotMaximum', 'atLeast', 'equals', 'bitOf']);
+    this.#compared = sourcesOf(graph, ['oneHotMaximum', 'atLeast', 'isPositive', 'equals', 'bitOf']);
     this.#thresholds = thresholdsOf(graph);
     this.#multiples = sharedMultiples(graph);
   }
@@ -114,38 +128,70 @@ class Lowering {
     return lowered;
   }
 
-  #secret(id: number): SecretValue {
+  #number(id: number): Lowered & { kind: 'number' } {
     const lowered = this.#get(id);
-    if (lowered.kind === 'secret') return lowered.value;
-    if (lowered.kind === 'public') {
-      const words = lowered.words;
-      // A public value as a sharing: a random zero-sum is not needed, the first party holds it.
-      return new SecretValue(this.#b, () => ({
-        share: this.#b.combine(words.length, [{ factors: [this.#zeroShare(words.length)] }, { factors: [words] }]),
-        offset: undefined,
-      }));
-    }
+    if (lowered.kind === 'number') return lowered;
     throw new InternalError('bit-as-number', `A bit is used as a number in ${this.#graph.options.name}.`);
+  }
+
+  #bit(id: number): Lowered & { kind: 'bit' } {
+    const lowered = this.#get(id);
+    if (lowered.kind === 'bit') return lowered;
+    throw new InternalError('number-as-bit', `A number is used as a bit in ${this.#graph.options.name}.`);
+  }
+
+  #secret(id: number): SecretValue {
+    return this.#number(id).value;
+  }
+
+  /** What everybody knows; undefined if not everybody does. */
+  #public(id: number): Words | undefined {
+    const { clear } = this.#number(id);
+    return clear?.place === 'known' ? clear : undefined;
+  }
+
+  /** Of a node that is not secret. */
+  #clearWords(id: number): Words {
+    const { clear } = this.#number(id);
+    if (clear === undefined)
+      throw new InternalError('not-clear', `Node ${id} of ${this.#graph.options.name} is secret.`);
+    return clear;
+  }
+
+  #clearBits(id: number): Bits {
+    const { clear } = this.#bit(id);
+    if (clear === undefined)
+      throw new InternalError('not-clear', `Node ${id} of ${this.#graph.options.name} is secret.`);
+    return clear;
   }
 
   #zeroShare(length: number): Words {
     return this.#b.input(this.#parties[0] ?? '', ZERO_INPUT, length);
   }
 
-  #bits(id: number): SecretBits {
-    const lowered = this.#get(id);
-    if (lowered.kind !== 'bits')
-      throw new InternalError('number-as-bit', `A number is used as a bit in ${this.#graph.options.name}.`);
-    return lowered.bits;
-  }
-
   /** A secret value whose steps belong to the node's layer, whoever asks for them first. */
-  #value(node: NodeInfo, make: () => SharedWords, origin?: SecretOrigin): SecretValue {
-    return new SecretValue(this.#b, () => this.#b.tagged(node, make), origin);
+  #value(node: NodeInfo, make: () => SharedWords, origin?: SecretOrigin): Lowered {
+    const value = new SecretValue(this.#b, () => this.#b.tagged(node, make), origin);
+    return { kind: 'number', value, clear: undefined };
   }
 
-  #bitsValue(node: NodeInfo, make: () => SharedBits): SecretBits {
-    return new SecretBits(this.#b, () => this.#b.tagged(node, make));
+  #bitsValue(node: NodeInfo, make: () => SharedBits): Lowered {
+    return { kind: 'bit', value: new SecretBits(this.#b, () => this.#b.tagged(node, make)), clear: undefined };
+  }
+
+  /** A number that everybody or one party knows, to be used as a secret one where it has to be: its owner holds all of it. */
+  #clear(node: NodeInfo, clear: Words, origin: SecretOrigin = {}): Lowered {
+    const make = (): SharedWords => ({
+      // A public value as a sharing: a random zero-sum is not needed, the first party holds it.
+      share:
+        clear.place === 'known'
+          ? this.#b.combine(clear.length, [{ factors: [this.#zeroShare(clear.length)] }, { factors: [clear] }])
+          : clear,
+      offset: undefined,
+    });
+    const { visibility } = node;
+    const owned = visibility.kind === 'private' ? { ...origin, owner: visibility.owner } : origin;
+    return { kind: 'number', value: new SecretValue(this.#b, () => this.#b.tagged(node, make), owned), clear };
   }
 
   /** Bits by which what is compared may be larger than the node: a difference of two, or of one and a threshold. */
@@ -161,11 +207,7 @@ class Lowering {
     // Links carry whole bytes: a value that is not compared uses them up, which shortens its truncation's corrections.
     const bits = this.#compared.has(node.id) ? least : Math.min(this.#b.wordBits, Math.ceil(least / 8) * 8);
     if (least > this.#b.wordBits) {
-      throw new InputError(
-        'bound-too-large',
-        `${node.layer || this.#graph.options.name}: a value of ${Math.ceil(node.bound)} bits (${node.operation.op}) leaves no room in ${this.#b.wordBits}-bit words.`,
-        { hint: 'Use fewer fraction bits or scale the data down.' },
-      );
+      throw boundTooLarge(this.#graph, node, least - this.#b.wordBits);
     }
     return bits;
   }
@@ -173,7 +215,7 @@ class Lowering {
   /** The opening to truncate, compare or look up in: the value before a pending truncation where there is one. */
   #source(id: number): { value: SecretValue; bits: number; shift: number } {
     const node = this.#graph.node(id);
-    if (node.operation.op === 'rescale') {
+    if (node.operation.op === 'rescale' && node.visibility.kind === 'secret') {
       const inner = node.inputs[0] ?? -1;
       const below = this.#multiples.get(inner) === undefined ? inner : -1;
       if (below >= 0) {
@@ -187,9 +229,78 @@ class Lowering {
     return { value: this.#secret(id), bits: this.#openBits(node), shift: 0 };
   }
 
+  /** The same of a node that is not secret. */
+  #clearSource(id: number): { words: Words; shift: number } {
+    const { operation, inputs } = this.#graph.node(id);
+    const [source, shift] = operation.op === 'rescale' ? [inputs[0] ?? -1, operation.shift] : [id, 0];
+    // Where words could be too short for what is proved, the job's assumption stands, and is listed.
+    if (this.#graph.node(source).bound > this.#b.wordBits - 2) this.#graph.workingBound(this.#graph.node(source));
+    return { words: this.#clearWords(source), shift };
+  }
+
   // ---- one node ----
 
   #lower(node: NodeInfo): Lowered {
+    const isGadget = node.visibility.kind !== 'secret' && node.inputs.length > 0;
+    const clear = isGadget ? this.#b.tagged(node, () => this.#lowerClear(node)) : undefined;
+    return clear ?? this.#lowerShared(node);
+  }
+
+  /** Gadgets on what everybody or one party knows; undefined for what is local on shares too. */
+  #lowerClear(node: NodeInfo): Lowered | undefined {
+    const b = this.#b;
+    const { operation } = node;
+    const [first = -1, second = -1] = node.inputs;
+    const number = (clear: Words): Lowered => this.#clear(node, clear);
+    const bit = (clear: Bits): Lowered => ({
+      kind: 'bit',
+      // A bit that everybody knows is added by the first party, like every public contribution.
+      value: new SecretBits(b, () => ({ share: clear, offset: undefined })),
+      clear,
+    });
+    switch (operation.op) {
+      case 'rescale':
+        return number(roundClear(b, this.#clearWords(first), operation.shift));
+      case 'atLeast':
+      case 'isPositive': {
+        const { words, shift } = this.#clearSource(first);
+        return bit(atLeastClear(b, words, leastOf(operation, shift)));
+      }
+      case 'equals':
+        return bit(equalsClear(b, this.#clearWords(first), operation.value));
+      case 'bitOf':
+        return bit(bitClear(b, this.#clearWords(first), operation.position));
+      case 'and':
+        return bit(b.combineBits(sizeOf(node.shape), 1, [[this.#clearBits(first), this.#clearBits(second)]]));
+      case 'xor':
+        return bit(b.combineBits(sizeOf(node.shape), 1, [[this.#clearBits(first)], [this.#clearBits(second)]]));
+      case 'not':
+        return bit(b.combineBits(sizeOf(node.shape), 1, [[this.#clearBits(first)]], 1));
+      case 'select':
+        return number(selectClear(b, this.#clearBits(first), this.#clearWords(second)));
+      case 'bitToNumber':
+        return number(b.bitsToWords(this.#clearBits(first)));
+      case 'oneHotMaximum': {
+        const { words } = this.#clearSource(first);
+        const [candidates = 1] = node.shape;
+        const rows = words.length / candidates;
+        return bit(
+          oneHotMaximumClear(
+            b,
+            Array.from({ length: candidates }, (_, i) => words.part(i * rows, rows)),
+          ),
+        );
+      }
+      case 'lookUp': {
+        const { words, shift } = this.#clearSource(first);
+        return number(lookUpClear(b, words, beforeTruncation(operation.table, shift)));
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #lowerShared(node: NodeInfo): Lowered {
     const b = this.#b;
     const operation = node.operation;
     const size = sizeOf(node.shape);
@@ -197,20 +308,18 @@ class Lowering {
     const inputShape = (i: number): readonly number[] => this.#graph.node(input(i)).shape;
     switch (operation.op) {
       case 'input':
-        return {
-          kind: 'secret',
-          value: this.#value(
-            node,
-            () => ({ share: b.input(operation.owner, operation.name, size), offset: undefined }),
-            { owner: operation.owner },
-          ),
-        };
+        if (operation.owner === undefined)
+          return this.#value(node, () => ({ share: b.input(undefined, operation.name, size), offset: undefined }));
+        return this.#clear(
+          node,
+          b.tagged(node, () => b.input(operation.owner, operation.name, size)),
+        );
       case 'state':
-        return { kind: 'secret', value: this.#state(operation.name, operation.masked, size) };
+        return this.#state(node, operation.name, operation.masked);
       case 'constant':
-        return { kind: 'public', words: b.constant(operation.words) };
+        return this.#clear(node, b.constant(operation.words));
       case 'known':
-        return { kind: 'public', words: b.known(operation.name, size) };
+        return this.#clear(node, b.known(operation.name, size));
       case 'linear':
         return this.#linear(node, operation.coefficients, operation.constant);
       case 'multiply':
@@ -224,216 +333,225 @@ class Lowering {
       case 'transpose': {
         const strides = stridesOf(inputShape(0));
         const permuted = operation.permutation.map((axis) => strides[axis] ?? 1);
-        return this.#map(input(0), (words) => b.strided(words, node.shape, permuted, 0), true);
+        return this.#map(node, (words) => b.strided(words, node.shape, permuted, 0), true);
       }
       case 'slice': {
         const strides = stridesOf(inputShape(0));
         const start = operation.begin.reduce((sum, from, axis) => sum + from * (strides[axis] ?? 1), 0);
-        return this.#map(input(0), (words) => b.strided(words, node.shape, strides, start), false);
+        return this.#map(node, (words) => b.strided(words, node.shape, strides, start), false);
       }
       case 'embed': {
         const strides = stridesOf(node.shape);
         const start = operation.begin.reduce((sum, from, axis) => sum + from * (strides[axis] ?? 1), 0);
         const shape = inputShape(0);
-        return this.#map(input(0), (words) => b.assemble(size, [{ input: words, shape, strides, start }]), false);
+        return this.#map(node, (words) => b.assemble(size, [{ input: words, shape, strides, start }]), false);
       }
       case 'broadcast': {
         const strides = stridesOf(inputShape(0)).map((stride, axis) => (inputShape(0)[axis] === 1 ? 0 : stride));
-        return this.#map(input(0), (words) => b.strided(words, node.shape, strides, 0), true);
+        return this.#map(node, (words) => b.strided(words, node.shape, strides, 0), true);
       }
       case 'sum': {
         const shape = inputShape(0);
         const outer = sizeOf(shape.slice(0, operation.axis));
         const inner = sizeOf(shape.slice(operation.axis + 1));
-        return this.#map(input(0), (words) => b.sum(words, outer, shape[operation.axis] ?? 1, inner), false);
+        return this.#map(node, (words) => b.sum(words, outer, shape[operation.axis] ?? 1, inner), false);
       }
       case 'gatherRows': {
-        const index = this.#get(input(1));
-        if (index.kind !== 'public') throw new InternalError('secret-index', 'Row indices must be public.');
+        const index = this.#public(input(1));
+        if (index === undefined) throw new InternalError('secret-index', 'Row indices must be public.');
         const inner = sizeOf(inputShape(0).slice(1));
-        return this.#map(input(0), (words) => b.gatherRows(words, index.words, inner), false);
+        return this.#map(node, (words) => b.gatherRows(words, index, inner), false);
       }
       case 'unfold':
         return this.#map(
-          input(0),
+          node,
           (words) => b.unfold(words, operation.windows, node.shape[0] ?? 0, node.shape[1] ?? 0),
           true,
         );
       case 'fold':
-        return this.#map(input(0), (words) => b.fold(words, operation.windows), false);
+        return this.#map(node, (words) => b.fold(words, operation.windows), false);
       case 'concat':
         return this.#concat(node, operation.axis);
       case 'rescale':
-        return { kind: 'secret', value: this.#rescale(node, operation.shift) };
-      case 'atLeast': {
+        return this.#rescale(node, operation.shift);
+      case 'atLeast':
+      case 'isPositive': {
         const { value, bits, shift } = this.#source(input(0));
-        const threshold = operation.threshold << BigInt(shift);
-        return {
-          kind: 'bits',
-          bits: this.#bitsValue(node, () => {
-            const opened = value.opened(bits);
-            return isNotNegative(b, value.tables(opened), shiftOpened(b, opened, threshold).c);
-          }),
-        };
+        return this.#bitsValue(node, () => {
+          const opened = value.opened(bits);
+          return isNotNegative(b, value.tables(opened), shiftOpened(b, opened, leastOf(operation, shift)).c);
+        });
       }
       case 'equals': {
         const value = this.#secret(input(0));
         const bits = this.#openBits(this.#graph.node(input(0)));
-        return {
-          kind: 'bits',
-          bits: this.#bitsValue(node, () => {
-            const opened = value.opened(bits);
-            const c = shiftOpened(b, opened, operation.value + offsetOf(opened.bits)).c;
-            return isZero(b, value.tables(opened), c);
-          }),
-        };
+        return this.#bitsValue(node, () => {
+          const opened = value.opened(bits);
+          const c = shiftOpened(b, opened, operation.value + offsetOf(opened.bits)).c;
+          return isZero(b, value.tables(opened), c);
+        });
       }
       case 'bitOf': {
         const value = this.#secret(input(0));
         const bits = this.#openBits(this.#graph.node(input(0)));
-        return {
-          kind: 'bits',
-          bits: this.#bitsValue(node, () => {
-            const opened = value.opened(bits);
-            const c = shiftOpened(b, opened, offsetOf(opened.bits)).c;
-            // All bits above the bound are the sign.
-            const position = Math.min(operation.position, opened.bits - 1);
-            return isNotNegative(b, digitTables(b, opened, position), c);
-          }),
-        };
+        return this.#bitsValue(node, () => {
+          const opened = value.opened(bits);
+          const c = shiftOpened(b, opened, offsetOf(opened.bits)).c;
+          // All bits above the bound are the sign.
+          const position = Math.min(operation.position, opened.bits - 1);
+          return isNotNegative(b, digitTables(b, opened, position), c);
+        });
       }
-      case 'and': {
-        const [x, y] = [this.#bits(input(0)), this.#bits(input(1))];
-        return {
-          kind: 'bits',
-          bits: this.#bitsValue(node, () => {
-            const factors = [x, y].map((bit) => completeBits(b, bit.shared()));
-            const [share] = andProducts(b, factors, [{ plus: [], products: [[0, 1]] }]);
-            if (share === undefined) throw new InternalError('no-product', 'A product of bits has no result.');
-            return { share, offset: undefined };
-          }),
-        };
-      }
+      case 'and':
+        return this.#and(node);
       case 'xor': {
-        const [x, y] = [this.#bits(input(0)), this.#bits(input(1))];
-        return { kind: 'bits', bits: this.#bitsValue(node, () => xorShared(b, x.shared(), y.shared())) };
+        const [x, y] = [this.#bit(input(0)), this.#bit(input(1))];
+        return this.#bitsValue(node, () => xorShared(b, x.value.shared(), y.value.shared()));
       }
       case 'not': {
-        const x = this.#bits(input(0));
-        return { kind: 'bits', bits: this.#bitsValue(node, () => notShared(b, x.shared())) };
+        const { value } = this.#bit(input(0));
+        return this.#bitsValue(node, () => notShared(b, value.shared()));
       }
-      case 'select': {
-        const bit = this.#bits(input(0));
-        const { value, bits, shift } = this.#source(input(1));
-        return {
-          kind: 'secret',
-          value: this.#value(node, () => {
-            return { share: selectTruncated(b, bit.masked(), value.truncation(bits, shift)), offset: undefined };
-          }),
-        };
-      }
+      case 'select':
+        return this.#select(node);
       case 'bitToNumber': {
-        const bit = this.#bits(input(0));
-        return {
-          kind: 'secret',
-          value: this.#value(node, () => ({ share: bitToWords(b, bit.masked()), offset: undefined })),
-        };
+        const { value } = this.#bit(input(0));
+        return this.#value(node, () => ({ share: bitToWords(b, value.masked()), offset: undefined }));
       }
       case 'oneHotMaximum':
-        return { kind: 'bits', bits: this.#oneHotMaximum(node) };
+        return this.#oneHotMaximum(node);
       case 'lookUp': {
         const { value, bits, shift } = this.#source(input(0));
-        const table =
-          shift === 0
-            ? operation.table
-            : {
-                ...operation.table,
-                low: operation.table.low << BigInt(shift),
-                intervalBits: operation.table.intervalBits + shift,
-                offsetShift: operation.table.offsetShift + shift,
-              };
-        return {
-          kind: 'secret',
-          value: this.#value(node, () => {
-            return lookUp(b, value.opened(bits), table);
-          }),
-        };
+        const table = beforeTruncation(operation.table, shift);
+        return this.#value(node, () => lookUp(b, value.opened(bits), table));
       }
     }
   }
 
-  #state(name: string, masked: boolean, size: number): SecretValue {
+  /** A kept value; its owner's where it was only ever stored as its own, then with its mask, if it has one. */
+  #state(node: NodeInfo, name: string, masked: boolean): Lowered {
     const b = this.#b;
-    if (!masked) return new SecretValue(b, () => ({ share: b.load(name, 'share', size), offset: undefined }));
+    const { visibility } = node;
+    const size = sizeOf(node.shape);
+    const owner = visibility.kind === 'private' ? visibility.owner : undefined;
+    if (!masked) {
+      if (owner !== undefined) return this.#clear(node, b.load(name, 'share', size, owner));
+      return this.#value(node, () => ({ share: b.load(name, 'share', size), offset: undefined }));
+    }
     const names = maskedStateNames(name);
     const opened = b.load(names.opened, 'public', size);
-    const mask = b.load(names.mask, 'share', size);
+    const mask = b.load(names.mask, 'share', size, owner);
     const dealerMask = b.load(names.dealerMask, 'dealer', size);
     const share = b.add(mask, opened);
-    return new SecretValue(b, () => ({ share, offset: undefined }), { masked: { opened, mask, dealerMask, share } });
+    const origin = { masked: { opened, mask, dealerMask, share } };
+    if (owner !== undefined) return this.#clear(node, share, origin);
+    return this.#value(node, () => ({ share, offset: undefined }), origin);
+  }
+
+  #and(node: NodeInfo): Lowered {
+    const b = this.#b;
+    const [x, y] = node.inputs.map((id) => this.#bit(id));
+    if (x === undefined || y === undefined) throw new InternalError('no-operand', 'A product of bits has two factors.');
+    const [known, other] = x.clear?.place === 'known' ? [x.clear, y.value] : [y.clear, x.value];
+    if (known?.place === 'known') {
+      const times = (bits: Bits): Bits => b.combineBits(bits.length, 1, [[bits, known]]);
+      return this.#bitsValue(node, () => {
+        const { share, offset } = other.shared();
+        return { share: times(share), offset: offset === undefined ? undefined : times(offset) };
+      });
+    }
+    return this.#bitsValue(node, () => {
+      const factors = [x, y].map(({ value }) => completeBits(b, value.shared()));
+      const [share] = andProducts(b, factors, [{ plus: [], products: [[0, 1]] }]);
+      if (share === undefined) throw new InternalError('no-product', 'A product of bits has no result.');
+      return { share, offset: undefined };
+    });
+  }
+
+  /** A product with a bit or a number that everybody knows is local. */
+  #select(node: NodeInfo): Lowered {
+    const b = this.#b;
+    const [first = -1, second = -1] = node.inputs;
+    const bit = this.#bit(first);
+    if (bit.clear?.place === 'known') {
+      const factor = bit.clear;
+      const { value } = this.#number(second);
+      return this.#value(node, () => multiplyPublic(value.shared(), (words) => selectClear(b, factor, words)));
+    }
+    const known = this.#public(second);
+    if (known !== undefined)
+      return this.#value(node, () => ({
+        share: b.product(bitToWords(b, bit.value.masked()), known),
+        offset: undefined,
+      }));
+    const { value, bits, shift } = this.#source(second);
+    return this.#value(node, () => {
+      return { share: selectTruncated(b, bit.value.masked(), value.truncation(bits, shift)), offset: undefined };
+    });
   }
 
   #linear(node: NodeInfo, coefficients: readonly bigint[], constant: bigint): Lowered {
     const b = this.#b;
     const size = sizeOf(node.shape);
-    const inputs = node.inputs.map((id) => this.#get(id));
-    if (inputs.every((x) => x.kind === 'public')) {
-      const terms = inputs.flatMap((x, i) =>
-        x.kind === 'public' ? [{ coefficient: coefficients[i] ?? 0n, factors: [x.words] }] : [],
+    const shift = constant === 0n ? [] : [{ coefficient: constant, factors: [] }];
+    if (node.visibility.kind !== 'secret') {
+      const terms = node.inputs.map((id, i) => ({
+        coefficient: coefficients[i] ?? 0n,
+        factors: [this.#clearWords(id)],
+      }));
+      return this.#clear(
+        node,
+        b.tagged(node, () => b.combine(size, [...terms, ...shift])),
       );
-      return { kind: 'public', words: b.combine(size, [...terms, { coefficient: constant, factors: [] }]) };
     }
-    const secrets = inputs.flatMap((x, i) =>
-      x.kind === 'public' ? [] : [{ coefficient: coefficients[i] ?? 0n, id: node.inputs[i] ?? -1 }],
+    const inputs = node.inputs.map((id, i) => ({
+      coefficient: coefficients[i] ?? 0n,
+      value: this.#secret(id),
+      known: this.#public(id),
+    }));
+    const publics = inputs.flatMap(({ coefficient, known }) =>
+      known === undefined ? [] : [{ coefficient, factors: [known] }],
     );
-    const publics = inputs.flatMap((x, i) =>
-      x.kind === 'public' ? [{ coefficient: coefficients[i] ?? 0n, factors: [x.words] }] : [],
-    );
-    const values = secrets.map(({ coefficient, id }) => ({ coefficient, value: this.#secret(id) }));
-    return {
-      kind: 'secret',
-      value: this.#value(node, () => {
-        const sum = combineShared(
-          b,
-          size,
-          values.map(({ coefficient, value }) => ({ coefficient, x: value.shared() })),
-        );
-        if (publics.length === 0 && constant === 0n) return sum;
-        const shift = constant === 0n ? publics : [...publics, { coefficient: constant, factors: [] }];
-        return { share: b.combine(size, [{ factors: [sum.share] }, ...shift]), offset: sum.offset };
-      }),
-    };
+    const values = inputs.filter(({ known }) => known === undefined);
+    return this.#value(node, () => {
+      const sum = combineShared(
+        b,
+        size,
+        values.map(({ coefficient, value }) => ({ coefficient, x: value.shared() })),
+      );
+      if (publics.length === 0 && constant === 0n) return sum;
+      return { share: b.combine(size, [{ factors: [sum.share] }, ...publics, ...shift]), offset: sum.offset };
+    });
   }
 
   #product(node: NodeInfo, bilinear: Bilinear): Lowered {
-    const [left, right] = [this.#get(node.inputs[0] ?? -1), this.#get(node.inputs[1] ?? -1)];
-    if (left.kind === 'bits' || right.kind === 'bits')
-      throw new InternalError('bit-product', 'Bits are multiplied by select.');
-    if (left.kind === 'public' && right.kind === 'public') {
-      return { kind: 'public', words: bilinear([{ a: left.words, b: right.words }]) };
+    const [first = -1, second = -1] = node.inputs;
+    if (node.visibility.kind !== 'secret') {
+      const pair = { a: this.#clearWords(first), b: this.#clearWords(second) };
+      return this.#clear(
+        node,
+        this.#b.tagged(node, () => bilinear([pair])),
+      );
     }
-    return {
-      kind: 'secret',
-      value: this.#value(node, () => {
-        if (left.kind === 'public') {
-          return multiplyPublic(this.#secret(node.inputs[1] ?? -1).shared(), (words) =>
-            bilinear([{ a: left.words, b: words }]),
-          );
-        }
-        if (right.kind === 'public') {
-          return multiplyPublic(left.value.shared(), (words) => bilinear([{ a: words, b: right.words }]));
-        }
-        return multiplyMasked(left.value.masked(), right.value.masked(), bilinear);
-      }),
-    };
+    const [left, right] = [this.#public(first), this.#public(second)];
+    const [x, y] = [this.#secret(first), this.#secret(second)];
+    return this.#value(node, () => {
+      if (left !== undefined) return multiplyPublic(y.shared(), (words) => bilinear([{ a: left, b: words }]));
+      if (right !== undefined) return multiplyPublic(x.shared(), (words) => bilinear([{ a: words, b: right }]));
+      return multiplyMasked(x.masked(), y.masked(), bilinear);
+    });
   }
 
-  /** A linear map of one input; `covers` if opening the input costs no more than opening the result. */
-  #map(id: number, map: (words: Words) => Words, covers: boolean): Lowered {
-    const lowered = this.#get(id);
-    if (lowered.kind === 'public') return { kind: 'public', words: map(lowered.words) };
-    if (lowered.kind === 'bits') throw new InternalError('bit-map', 'Bits keep their shape.');
-    return { kind: 'secret', value: lowered.value.image(map, covers) };
+  /** A linear map of the first input; `covers` if opening the input costs no more than opening the result. */
+  #map(node: NodeInfo, map: (words: Words) => Words, covers: boolean): Lowered {
+    const { value, clear } = this.#number(node.inputs[0] ?? -1);
+    if (clear === undefined) return { kind: 'number', value: value.image(map, covers), clear };
+    const image = { of: value, map, covers };
+    return this.#clear(
+      node,
+      this.#b.tagged(node, () => map(clear)),
+      { image },
+    );
   }
 
   #concat(node: NodeInfo, axis: number): Lowered {
@@ -452,28 +570,27 @@ class Lowering {
         size,
         parts.map((input, i) => ({ input, shape: places[i]?.shape ?? [], strides, start: places[i]?.start ?? 0 })),
       );
-    const inputs = places.map(({ id }) => this.#get(id));
-    if (inputs.every((x) => x.kind === 'public'))
-      return { kind: 'public', words: join(inputs.flatMap((x) => (x.kind === 'public' ? [x.words] : []))) };
     const values = places.map(({ id }) => this.#secret(id));
-    return {
-      kind: 'secret',
-      value: this.#value(node, () => ({ share: join(values.map((v) => v.complete())), offset: undefined }), {
-        // Part by part, so that each keeps the mask that its own owner knows.
-        lazyMasked: () => {
-          const parts = values.map((v) => v.masked());
-          return {
-            opened: join(parts.map((p) => p.opened)),
-            mask: join(parts.map((p) => p.mask)),
-            dealerMask: join(parts.map((p) => p.dealerMask)),
-            share: join(parts.map((p) => p.share)),
-          };
-        },
-      }),
+    // Part by part, so that each keeps the mask that its own owner knows.
+    const lazyMasked = (): Masked => {
+      const parts = values.map((v) => v.masked());
+      return {
+        opened: join(parts.map((p) => p.opened)),
+        mask: join(parts.map((p) => p.mask)),
+        dealerMask: join(parts.map((p) => p.dealerMask)),
+        share: join(parts.map((p) => p.share)),
+      };
     };
+    if (node.visibility.kind !== 'secret') {
+      const clear = b.tagged(node, () => join(places.map(({ id }) => this.#clearWords(id))));
+      return this.#clear(node, clear, { lazyMasked });
+    }
+    return this.#value(node, () => ({ share: join(values.map((v) => v.complete())), offset: undefined }), {
+      lazyMasked,
+    });
   }
 
-  #rescale(node: NodeInfo, shift: number): SecretValue {
+  #rescale(node: NodeInfo, shift: number): Lowered {
     const b = this.#b;
     const inner = node.inputs[0] ?? -1;
     const multiple = this.#multiples.get(inner);
@@ -488,12 +605,10 @@ class Lowering {
     }
     const source = this.#secret(inner);
     const bits = this.#openBits(this.#graph.node(inner));
-    return this.#value(node, () => {
-      return { share: truncate(b, source.truncation(bits, shift)), offset: undefined };
-    });
+    return this.#value(node, () => ({ share: truncate(b, source.truncation(bits, shift)), offset: undefined }));
   }
 
-  #oneHotMaximum(node: NodeInfo): SecretBits {
+  #oneHotMaximum(node: NodeInfo): Lowered {
     const b = this.#b;
     const { value, bits } = this.#source(node.inputs[0] ?? -1);
     const candidates = node.shape[0] ?? 1;
@@ -509,6 +624,36 @@ class Lowering {
   }
 }
 
+/** The table as it reads what stands before a truncation by `shift`. */
+function beforeTruncation(table: IntervalTable, shift: number): IntervalTable {
+  return {
+    ...table,
+    low: table.low << BigInt(shift),
+    intervalBits: table.intervalBits + shift,
+    offsetShift: table.offsetShift + shift,
+  };
+}
+
+/** A value that needs `excess` bits more than a word has, by what is proved of it or by the job's assumption. */
+function boundTooLarge({ options }: Graph, node: NodeInfo, excess: number): InputError {
+  const where = node.layer === '' ? `Program ${options.name}` : `Layer ${node.layer} (${node.phase})`;
+  // A table's bound is reached, so never assumed away.
+  const isAssumed = node.bound > options.assumedBound && node.operation.op !== 'lookUp';
+  const bound = isAssumed ? options.assumedBound : Math.ceil(node.bound);
+  const bits = `${excess} bit${excess === 1 ? '' : 's'}`;
+  // Its scale is some multiple of the ordinary one.
+  const scales = Math.max(1, Math.round(node.scale / options.fractionBits));
+  return new InputError(
+    'bound-too-large',
+    `${where}: ${node.operation.op} [${node.shape.join(', ')}] may reach 2^${bound} units of 2^-${node.scale}${isAssumed ? ', as the job assumes' : ''}: ${bits} more than a word of ${options.wordBits} bits has room for.`,
+    {
+      hint: isAssumed
+        ? `A bound of ${options.assumedBound - excess} bits fits (precision.bound of a job).`
+        : `It fits with ${options.fractionBits - Math.ceil(excess / scales)} fraction bits instead of ${options.fractionBits} (precision.fractionBits of a job), or with values 2^${excess} times smaller.`,
+    },
+  );
+}
+
 /** Reserved name of an input that is all zeros. */
 export const ZERO_INPUT = '';
 
@@ -522,6 +667,14 @@ function sourcesOf(graph: Graph, kinds: readonly Operation['op'][]): Set<number>
     if (input.operation.op === 'rescale') nodes.add(input.inputs[0] ?? -1);
   }
   return nodes;
+}
+
+/**
+ * What a comparison's argument must reach, in units of what stands before a truncation by `shift` that is pending. Above zero is
+ * one such unit; it needs no bit more in an opening, as values stay below their bounds in magnitude: x > -2^(bits-2).
+ */
+function leastOf(operation: Operation & { op: 'atLeast' | 'isPositive' }, shift: number): bigint {
+  return operation.op === 'isPositive' ? 1n : operation.threshold << BigInt(shift);
 }
 
 /** Largest threshold of every node that is compared, itself or its truncation, with public numbers. */

@@ -93,8 +93,12 @@ function wantInputs(
       }
       return;
     }
-    case 'strided':
     case 'gatherRows':
+      want(operation.input, demandOf(operation.out));
+      // All of an index counts: it may come from a state.
+      want(operation.index, Infinity);
+      return;
+    case 'strided':
     case 'sum':
     case 'unfold':
     case 'fold':

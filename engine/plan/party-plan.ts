@@ -38,10 +38,13 @@ export interface PlannedOpening {
 export interface PlannedReveal {
   readonly step: number;
   readonly name: string;
+  /** Where this party's share is; only its length counts where another party sends alone. */
   readonly share: WordSlot;
   readonly receivers: readonly string[];
   readonly width: number;
   readonly bytes: number;
+  /** Index of the only sender, or undefined when all send. */
+  readonly sender: number | undefined;
   readonly tag: Tag;
 }
 
@@ -83,7 +86,15 @@ interface RoundWork {
     sender: number | undefined;
     tag: Tag;
   }[];
-  reveals: { step: number; name: string; share: Words; receivers: readonly string[]; width: number; tag: Tag }[];
+  reveals: {
+    step: number;
+    name: string;
+    share: Words;
+    receivers: readonly string[];
+    width: number;
+    sender: number | undefined;
+    tag: Tag;
+  }[];
 }
 
 export function planParty(
@@ -117,8 +128,9 @@ function collect(
     return work;
   };
   const stores: { state: string; value: Words }[] = [];
+  const self = program.parties[index];
   const zero = new Set<number>();
-  const holder = { isFirst: index === 0, isZero: (value: number) => zero.has(value) };
+  const isOwn = (party: number | undefined): boolean => party === undefined || party === index;
   const locals: { operation: LocalOperation; tag: Tag; round: number; defines: number[]; reads: number[] }[] = [];
   const sources = new Map<number, (slot: Slot) => Fill>();
 
@@ -131,12 +143,11 @@ function collect(
         sources.set(step.share, (slot) => ({ from: 'record', slot, step: stepIndex }));
         break;
       case 'ownerMask':
-        if (program.parties[index] === step.owner)
-          sources.set(step.share, (slot) => ({ from: 'record', slot, step: stepIndex }));
+        if (self === step.owner) sources.set(step.share, (slot) => ({ from: 'record', slot, step: stepIndex }));
         else zero.add(step.share);
         break;
       case 'input':
-        if (program.parties[index] === step.owner && step.name !== '') {
+        if ((step.owner === undefined || self === step.owner) && step.name !== '') {
           const name = step.name;
           sources.set(step.share, (slot) => ({ from: 'input', slot: words(slot), name }));
         } else zero.add(step.share);
@@ -147,14 +158,23 @@ function collect(
       case 'constant':
         sources.set(step.known, (slot) => ({ from: 'constant', slot: words(slot), words: step.words }));
         break;
-      case 'load':
+      case 'load': {
+        const { owner } = program.values[step.value] ?? {};
+        if (owner !== undefined && owner !== self) zero.add(step.value);
         break;
+      }
       case 'store':
         stores.push({ state: step.state, value: step.value });
         break;
       case 'local': {
         const { defines } = stepValues(step);
-        const operation = localise(step.operation, holder);
+        const { owner } = program.values[defines[0] ?? -1] ?? {};
+        // What belongs to one party is computed by it alone, public contributions included.
+        const isFirst = owner === undefined ? index === 0 : owner === self;
+        const operation =
+          owner === undefined || isFirst
+            ? localise(step.operation, { isFirst, isZero: (value) => zero.has(value) })
+            : undefined;
         if (operation === undefined) {
           for (const value of defines) zero.add(value);
           break;
@@ -167,7 +187,7 @@ function collect(
       }
       case 'open': {
         const sender = step.from === undefined ? undefined : program.parties.indexOf(step.from);
-        if (sender === undefined || sender === index) materialiseZeros([step.share.value], step.tag);
+        if (isOwn(sender)) materialiseZeros([step.share.value], step.tag);
         const round = (live.round[step.opened] ?? 1) - 1;
         at(round).openings.push({
           step: stepIndex,
@@ -179,17 +199,20 @@ function collect(
         });
         break;
       }
-      case 'reveal':
-        materialiseZeros([step.share.value], step.tag);
+      case 'reveal': {
+        const sender = step.from === undefined ? undefined : program.parties.indexOf(step.from);
+        if (isOwn(sender)) materialiseZeros([step.share.value], step.tag);
         at(live.round[step.share.value] ?? 0).reveals.push({
           step: stepIndex,
           name: step.name,
           share: step.share,
           receivers: step.receivers,
           width: step.width,
+          sender,
           tag: step.tag,
         });
         break;
+      }
     }
   });
   for (const { value } of stores) materialiseZeros([value.value], { layer: '', phase: 'store' });
@@ -225,9 +248,7 @@ function collect(
     }
   };
   rounds.forEach((work, round) => {
-    for (const { share, sender } of work.openings)
-      if (sender === undefined || sender === index) want(share.value, round);
-    for (const { share } of work.reveals) want(share.value, round);
+    for (const { share, sender } of [...work.openings, ...work.reveals]) if (isOwn(sender)) want(share.value, round);
   });
   locals.forEach((local, i) => {
     (urgent.has(i) ? at(local.round).before : at(local.round).during).push({
@@ -243,9 +264,7 @@ function collect(
   };
   for (const local of locals) for (const value of local.reads) use(value, local.round);
   rounds.forEach((work, round) => {
-    for (const { share, sender } of work.openings)
-      if (sender === undefined || sender === index) use(share.value, round);
-    for (const { share } of work.reveals) use(share.value, round);
+    for (const { share, sender } of [...work.openings, ...work.reveals]) if (isOwn(sender)) use(share.value, round);
   });
   for (const { value } of stores) use(value.value, live.rounds);
   for (const [value, round] of firstUse) {
@@ -362,7 +381,10 @@ function assign(
       };
     });
     const reveals = work.reveals.map((reveal): PlannedReveal => {
-      const share = toSlot(reveal.share, offsetOf);
+      const isSent = reveal.sender === undefined || reveal.sender === index;
+      const share = isSent
+        ? toSlot(reveal.share, offsetOf)
+        : { kind: 'words' as const, offset: 0, length: reveal.share.length };
       return { ...reveal, share, bytes: packedBytes(share, reveal.width) };
     });
     release(time);

@@ -9,6 +9,7 @@ import { costOf } from './cost.ts';
 import type { PlanCost } from './cost.ts';
 import { planDealer } from './dealer-plan.ts';
 import type { DealerPlan } from './dealer-plan.ts';
+import { implicitWindows } from './implicit-windows.ts';
 import { narrow } from './narrow.ts';
 import { planParty } from './party-plan.ts';
 import type { PartyPlan } from './party-plan.ts';
@@ -17,7 +18,7 @@ import { stateLayout } from './state-layout.ts';
 import type { StateLayout } from './state-layout.ts';
 
 /** Raised whenever a change makes old and new programs disagree on bytes, rounds or randomness. */
-export const PLAN_VERSION = 1;
+export const PLAN_VERSION = 2;
 
 export interface PlannedProgram {
   readonly program: Program;
@@ -38,7 +39,7 @@ export interface Plan {
 
 /** Plans the programs of a job; all have the same compute parties. */
 export function planJob(lowered: readonly Program[], sha256: (data: Uint8Array) => Uint8Array): Plan {
-  const programs = narrow(lowered);
+  const programs = narrow(lowered.map(implicitWindows));
   const partyStates = stateLayout(programs, 'party');
   const dealerStates = stateLayout(programs, 'dealer');
   const planned = programs.map((program): PlannedProgram => {

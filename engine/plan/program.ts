@@ -8,9 +8,11 @@
  *  - `public`: all compute parties, after an opening;
  *  - `share`:  every compute party its own additive (words) or XOR (bits) share;
  *  - `dealer`: the dealer only, in clear (masks and what is derived from them).
+ * A share may have an owner: then it is the value itself at that party and zero at all others, so what is computed from the
+ * shares of one owner, and from what is known, by any operation, is computed by that party alone and is its own again.
  */
 import { InternalError } from '../../shared/errors.ts';
-import type { BitSlot, Instruction, WordSlot } from '../kernels/kernels.ts';
+import type { BitSlot, Instruction, Windows, WordSlot } from '../kernels/kernels.ts';
 
 export type Place = 'known' | 'public' | 'share' | 'dealer';
 
@@ -61,11 +63,13 @@ type OnValues<T> = T extends WordSlot
   ? Words
   : T extends BitSlot
     ? Bits
-    : T extends readonly (infer U)[]
-      ? readonly OnValues<U>[]
-      : T extends object
-        ? { readonly [K in keyof T]: OnValues<T[K]> }
-        : T;
+    : T extends Windows
+      ? T
+      : T extends readonly (infer U)[]
+        ? readonly OnValues<U>[]
+        : T extends object
+          ? { readonly [K in keyof T]: OnValues<T[K]> }
+          : T;
 type Distribute<T> = T extends Instruction ? OnValues<T> : never;
 export type LocalOperation = Distribute<Instruction>;
 
@@ -81,6 +85,8 @@ export interface ValueInfo {
   readonly length: number;
   /** Planes of a bits value; 1 for words. */
   readonly planes: number;
+  /** Of a share: the only party at which it is not zero, if there is one. */
+  readonly owner?: string;
 }
 
 export type StepBody =
@@ -99,16 +105,20 @@ export type StepBody =
       readonly width: number;
       readonly from: string | undefined;
     }
-  /** Blinded shares, mod 2^width, to the receivers, who alone add them up (corrections C1); the sum is a signed number. */
+  /**
+   * Blinded shares, mod 2^width, to the receivers, who alone add them up (corrections C1); the sum is a signed number. `from`
+   * only that party's share is not zero, so it alone sends, and what it sends is the result.
+   */
   | {
       readonly op: 'reveal';
       readonly share: Words;
       readonly name: string;
       readonly receivers: readonly string[];
       readonly width: number;
+      readonly from: string | undefined;
     }
-  /** Plaintext of one party: its own share; the others' share is zero. */
-  | { readonly op: 'input'; readonly owner: string; readonly name: string; readonly share: number }
+  /** Plaintext of one party: its own share; the others' share is zero. Without an owner every party brings its share. */
+  | { readonly op: 'input'; readonly owner: string | undefined; readonly name: string; readonly share: number }
   | { readonly op: 'known'; readonly name: string; readonly known: number }
   | { readonly op: 'constant'; readonly words: readonly bigint[]; readonly known: number }
   /** A value kept between executions. */

@@ -100,7 +100,7 @@ export class SecretValue {
         bits: this.#b.wordBits,
       };
     } else if (image?.covers === true) opened = mapOpenedPadded(this.#b, image.of.opened(bits), image.map);
-    else opened = openShifted(this.#b, this.shared(), bits);
+    else opened = openShifted(this.#b, this.shared(), bits, this.#owner);
     this.#opened.set(opened.bits, opened);
     return opened;
   }

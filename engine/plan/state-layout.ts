@@ -21,6 +21,7 @@ export function stateLayout(programs: readonly Program[], side: 'party' | 'deale
       if (step.op !== 'load' && step.op !== 'store') continue;
       const info = program.values[step.op === 'load' ? step.value : step.value.value];
       if (info === undefined || (info.place === 'dealer') !== (side === 'dealer')) continue;
+      if (step.op === 'load' && info.owner !== undefined) checkOwner(programs, step.state, info.owner);
       const length = step.op === 'load' ? info.length : step.value.length;
       const existing = slots.get(step.state);
       if (existing !== undefined) {
@@ -32,4 +33,17 @@ export function stateLayout(programs: readonly Program[], side: 'party' | 'deale
     }
   }
   return { slots, bytes };
+}
+
+/** A state read as one party's own is never stored as anything else: other parties' shares of it would be left out. */
+function checkOwner(programs: readonly Program[], state: string, owner: string): void {
+  for (const { steps, values } of programs) {
+    for (const step of steps) {
+      if (step.op !== 'store' || step.state !== state || values[step.value.value]?.owner === owner) continue;
+      throw new InternalError(
+        'state-owner',
+        `State ${state} is read as ${owner}'s own, and stored as shares of others.`,
+      );
+    }
+  }
 }

@@ -2,7 +2,8 @@
  * The one opening behind truncation, comparison and look-up: c = x + 2^(bits-2) + r mod 2^bits, r uniform mod 2^bits and
  * known to the dealer. Every gadget on x reads the public c and asks the dealer for what it needs of r.
  * Ideal functionality: none (c is uniform). Correctness condition of everything built on it: -2^(bits-2) <= x < 2^(bits-2).
- * Cost: `bits` bits an element (whole bytes on a link), 1 round, nothing dealt. Source: edaBits (Escudero et al., CRYPTO
+ * Cost: `bits` bits an element (whole bytes on a link), 1 round, nothing dealt; where one party owns x, r is its own too and
+ * it alone sends. Source: edaBits (Escudero et al., CRYPTO
  * 2020) and the truncation of Escudero et al.; short openings: corrections L2e.
  */
 import type { ProgramBuilder } from '../plan/builder.ts';
@@ -22,8 +23,8 @@ export function offsetOf(bits: number): bigint {
   return 1n << BigInt(bits - 2);
 }
 
-export function openShifted(b: ProgramBuilder, x: SharedWords, bits: number): Opened {
-  const mask = b.random(x.share.length);
+export function openShifted(b: ProgramBuilder, x: SharedWords, bits: number, owner?: string): Opened {
+  const mask = owner === undefined ? b.random(x.share.length) : b.ownerMask(owner, x.share.length);
   const c = b.open(
     b.combine(x.share.length, [
       { factors: [x.share] },
@@ -31,6 +32,7 @@ export function openShifted(b: ProgramBuilder, x: SharedWords, bits: number): Op
       { coefficient: offsetOf(bits), factors: [] },
     ]),
     bits,
+    owner,
   );
   return { c, r: x.offset === undefined ? mask.dealer : b.subtract(mask.dealer, x.offset), bits };
 }

@@ -7,12 +7,12 @@ import type { Kernels, Memory, WordSlot } from '../kernels/kernels.ts';
 import type { PartyPlan, PlannedOpening, PlannedReveal, Round } from '../plan/party-plan.ts';
 import type { Plan, PlannedProgram } from '../plan/plan.ts';
 import type { CryptoPort, SecretKey } from '../random/crypto-port.ts';
-import { slotOf, streamKey } from '../plan/records.ts';
-import type { StreamName } from '../plan/records.ts';
+import { slotOf } from '../plan/records.ts';
 import type { PartyStreams } from '../random/streams.ts';
 import type { MaskGuard, RecordSource } from './ports.ts';
 import type { Profiler } from './profiler.ts';
 import { addRevealShares, blind } from './reveal.ts';
+import { fillFromStream } from './stream-fill.ts';
 import type { MessageKey, Transport } from './transport.ts';
 import { bytesToWords, packWords, unpackWords, wordsToBytes } from './words.ts';
 
@@ -43,8 +43,6 @@ export class PartyExecutor {
   readonly #options: ExecutorOptions;
   readonly #memory: Memory;
   readonly #self: string;
-  /** Streams of the execution under way. */
-  readonly #streams = new Map<string, Uint8Array>();
 
   private constructor(options: ExecutorOptions, memory: Memory) {
     this.#options = options;
@@ -73,13 +71,12 @@ export class PartyExecutor {
     if (planned === undefined || party === undefined)
       throw new InternalError('no-such-program', `The plan has no program ${programName}.`);
     profiler.begin(programName, execution);
-    this.#streams.clear();
     await guard.begin(execution);
     const slot = slotOf(index, execution, plan.parties.length);
     const recordBytes = planned.demand.correctionBytes[slot] ?? 0;
     const needsRecord = recordBytes > 0;
     const record = needsRecord
-      ? await profiler.waiting('offline', 'dealer', () => records.take(execution, signal))
+      ? await profiler.receiving('dealer', () => records.take(execution, signal))
       : new Uint8Array(0);
     if (record.length !== recordBytes) {
       throw new InternalError(
@@ -89,15 +86,19 @@ export class PartyExecutor {
     }
     const revealed = new Map<string, BigUint64Array>();
     for (const [number, round] of party.rounds.entries()) {
+      profiler.round(number);
       profiler.measure('fill', () => this.#fill(planned, round, execution, record, feeds));
       await this.#run(round.before, round.beforeTags);
       const key: MessageKey = { attempt: this.#options.attempt, execution, round: number };
       const sent = await this.#send(planned, party, round, key, signal);
       const coming = this.#expect(planned, round, key, signal);
       await this.#run(round.during, round.duringTags);
+      this.#memory.flush?.();
       await this.#receive(planned, round, sent, coming, revealed);
     }
     await this.#run(party.stores, []);
+    this.#memory.flush?.();
+    await this.#memory.settle?.([...plan.partyStates.slots.values()]);
     guard.finish(execution);
     profiler.end();
     return revealed;
@@ -127,16 +128,10 @@ export class PartyExecutor {
       if (fill.from === 'record') {
         const demand = planned.demand.records.get(fill.step);
         if (demand === undefined) throw new InternalError('no-record', `Step ${fill.step} has no correlation record.`);
-        const { correctionOffset, correctionSlot, streamOffset, bytes, width } = demand;
+        const { correctionOffset, correctionSlot, bytes, width } = demand;
         if (correctionSlot === slotOf(this.#options.index, execution, planned.program.parties.length)) {
           this.#memory.write(fill.slot, record.subarray(correctionOffset, correctionOffset + bytes), width);
-        } else if (this.#memory.expand !== undefined) {
-          const keystream = this.#options.streams.keystream(demand, execution, streamOffset);
-          this.#memory.expand(fill.slot, keystream, width, 'write');
-        } else {
-          const stream = this.#stream(planned, demand, execution);
-          this.#memory.write(fill.slot, stream.subarray(streamOffset, streamOffset + bytes), width);
-        }
+        } else fillFromStream(this.#memory, this.#options.streams, demand, execution, fill.slot, 'write');
       } else if (fill.from === 'constant') {
         this.#memory.write(fill.slot, wordsToBytes(BigUint64Array.from(fill.words)), 64);
       } else {
@@ -150,17 +145,6 @@ export class PartyExecutor {
         this.#memory.write(fill.slot, wordsToBytes(words), 64);
       }
     }
-  }
-
-  /** A whole stream of this execution: expanded once, read record by record. */
-  #stream(planned: PlannedProgram, name: StreamName, execution: number): Uint8Array {
-    const key = streamKey(name);
-    const known = this.#streams.get(key);
-    if (known !== undefined) return known;
-    const bytes = planned.demand.streams.find((stream) => streamKey(stream) === key)?.bytes ?? 0;
-    const stream = this.#options.streams.expand(name, execution, 0, bytes);
-    this.#streams.set(key, stream);
-    return stream;
   }
 
   async #run(instructions: Round['before'], tags: Round['beforeTags']): Promise<void> {
@@ -183,17 +167,18 @@ export class PartyExecutor {
     const own: OwnParts = { openings: new Uint8Array(0), reveals: new Map() };
     if (round.openings.length === 0 && round.reveals.length === 0) return own;
     const mine = round.openings.filter((opening) => opening.sender === undefined || opening.sender === index);
+    const told = round.reveals.filter((reveal) => reveal.sender === undefined || reveal.sender === index);
     const parts = [
       ...mine.map(({ share, width }) => ({ slot: share, width })),
-      ...round.reveals.map(({ share }) => ({ slot: share, width: 64 })),
+      ...told.map(({ share }) => ({ slot: share, width: 64 })),
     ];
-    const packed = await profiler.measuring('serialise', () => this.#memory.pack(parts));
+    const packed = await profiler.packing(() => this.#memory.pack(parts), this.#memory.deviceTimes?.bind(this.#memory));
     profiler.measure('serialise', () => {
       let at = mine.reduce((sum, opening) => sum + opening.bytes, 0);
       own.openings = packed.subarray(0, at);
-      for (const reveal of round.reveals) {
+      for (const reveal of told) {
         const share = bytesToWords(packed.subarray(at, at + reveal.share.length * 8));
-        own.reveals.set(reveal, this.#blinded(planned, reveal, share, key.execution));
+        own.reveals.set(reveal, this.#leaving(planned, reveal, share, key.execution));
         at += reveal.share.length * 8;
       }
     });
@@ -201,9 +186,7 @@ export class PartyExecutor {
       (name) => name !== this.#self,
     );
     for (const peer of recipients) {
-      const reveals = round.reveals
-        .filter((reveal) => reveal.receivers.includes(peer))
-        .map((reveal) => own.reveals.get(reveal));
+      const reveals = told.filter((reveal) => reveal.receivers.includes(peer)).map((reveal) => own.reveals.get(reveal));
       const openings = planned.program.parties.includes(peer) ? own.openings : new Uint8Array(0);
       const payload = reveals.length === 0 ? openings : join([openings, ...reveals.map((r) => r ?? new Uint8Array(0))]);
       if (payload.length === 0) continue;
@@ -213,7 +196,7 @@ export class PartyExecutor {
         roundKey(key.round, recipients.indexOf(peer), reveals.length > 0),
         own.digest !== undefined && payload === own.openings ? own.digest : crypto.sha256(payload),
       );
-      await profiler.waiting('send', peer, () => transport.send(peer, key, payload, signal));
+      await profiler.sending(peer, payload.length, () => transport.send(peer, key, payload, signal));
     }
     return own;
   }
@@ -222,7 +205,9 @@ export class PartyExecutor {
   #incoming(round: Round, sender: number): { openings: readonly PlannedOpening[]; reveals: readonly PlannedReveal[] } {
     return {
       openings: round.openings.filter((opening) => opening.sender === undefined || opening.sender === sender),
-      reveals: round.reveals.filter((reveal) => reveal.receivers.includes(this.#self)),
+      reveals: round.reveals.filter(
+        (reveal) => reveal.receivers.includes(this.#self) && (reveal.sender === undefined || reveal.sender === sender),
+      ),
     };
   }
 
@@ -265,15 +250,20 @@ export class PartyExecutor {
       }
     });
     const sums = new Map(
-      this.#incoming(round, index).reveals.map((reveal) => [
-        reveal,
-        unpackWords(own.reveals.get(reveal) ?? new Uint8Array(0), reveal.width),
-      ]),
+      round.reveals
+        .filter((reveal) => reveal.receivers.includes(this.#self))
+        .map((reveal) => {
+          const share = own.reveals.get(reveal);
+          const words =
+            share === undefined ? new BigUint64Array(reveal.share.length) : unpackWords(share, reveal.width);
+          return [reveal, words];
+        }),
     );
     for (const [sender, arriving] of coming) {
       const peer = planned.program.parties[sender] ?? '';
       const { openings, reveals } = this.#incoming(round, sender);
-      const payload = await profiler.waiting('wait', peer, () => arriving);
+      const length = [...openings, ...reveals].reduce((sum, part) => sum + part.bytes, 0);
+      const payload = await profiler.waiting(peer, length, () => arriving);
       profiler.measure('serialise', () => {
         let from = 0;
         for (const opening of openings) {
@@ -300,17 +290,24 @@ export class PartyExecutor {
     }
   }
 
-  #blinded(planned: PlannedProgram, reveal: PlannedReveal, share: BigUint64Array, execution: number): Uint8Array {
-    blind(share, {
-      crypto: this.#options.crypto,
-      keys: this.#options.zeroKeys,
-      parties: planned.program.parties,
-      index: this.#options.index,
-      execution,
-      step: reveal.step,
-      width: reveal.width,
-    });
-    return packWords(share, reveal.width);
+  /** This party's part of a result: its share, blinded; or the result itself where it is this party's own. */
+  #leaving(planned: PlannedProgram, reveal: PlannedReveal, share: BigUint64Array, execution: number): Uint8Array {
+    if (reveal.sender === undefined) {
+      blind(share, {
+        crypto: this.#options.crypto,
+        keys: this.#options.zeroKeys,
+        parties: planned.program.parties,
+        index: this.#options.index,
+        execution,
+        step: reveal.step,
+        width: reveal.width,
+      });
+      return packWords(share, reveal.width);
+    }
+    return packWords(
+      share.map((word) => BigInt.asUintN(reveal.width, word)),
+      reveal.width,
+    );
   }
 }
 

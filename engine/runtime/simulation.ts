@@ -15,6 +15,7 @@ import { InternalError } from '../../shared/errors.ts';
 import { memoryNetwork } from './memory-transport.ts';
 import type { MemoryNetworkOptions } from './memory-transport.ts';
 import { Profiler } from './profiler.ts';
+import { bytesToWords } from './words.ts';
 import type { Transport } from './transport.ts';
 
 export interface SimulationOptions {
@@ -30,6 +31,22 @@ export interface SimulationFeeds {
   /** Plaintext inputs by party and name. */
   readonly inputs?: ReadonlyMap<string, ReadonlyMap<string, BigUint64Array>>;
   readonly known?: ReadonlyMap<string, BigUint64Array>;
+}
+
+/** Fresh shares of ring words, one a party, for inputs that every party brings its share of. */
+export function splitWords(
+  crypto: CryptoPort,
+  words: BigUint64Array,
+  parties: number,
+  wordBits = 64,
+): BigUint64Array[] {
+  const shares = Array.from({ length: parties - 1 }, () =>
+    bytesToWords(crypto.randomBytes(words.length * 8)).map((word) => BigInt.asUintN(wordBits, word)),
+  );
+  const last = words.map((word, i) =>
+    shares.reduce((rest, share) => BigInt.asUintN(wordBits, rest - (share[i] ?? 0n)), word),
+  );
+  return [...shares, last];
 }
 
 /** Refuses a second message under a key, and a second use of an execution; forgets everything with the process. */

@@ -31,9 +31,42 @@ export function packWords(words: BigUint64Array, width: number): Uint8Array {
   return packed;
 }
 
+/** The range of a fixed-point tensor: multiples of 2^-fractionBits with magnitudes below 2^magnitudeBits. */
+export interface FixedRange {
+  readonly fractionBits: number;
+  readonly magnitudeBits: number;
+}
+
+/** The bound in words. */
+export function rangeText({ fractionBits, magnitudeBits }: FixedRange): string {
+  return `magnitudes must stay below ${2 ** magnitudeBits} at ${fractionBits} fraction bits`;
+}
+
+/** Which power of two brings all of `values` into the range, and what precision is left of them then. */
+export function fittingText(values: ArrayLike<number>, { fractionBits, magnitudeBits }: FixedRange): string {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i] ?? 0));
+  const excess = Math.max(1, Math.floor(Math.log2(largest)) + 1 - Math.floor(magnitudeBits));
+  return `Divided by ${2 ** excess} all of it fits, exact to ${fractionBits - excess} fraction bits of what it is now.`;
+}
+
+/**
+ * Refuses a tensor that has no place in the range, by its first element outside.
+ * @throws InputError `code`, naming the tensor, the value, the position, the bound and what would fit.
+ */
+export function checkRange(code: string, what: string, values: ArrayLike<number>, range: FixedRange): void {
+  for (let i = 0; i < values.length; i++) {
+    if (Math.abs(values[i] ?? 0) < 2 ** range.magnitudeBits) continue;
+    throw new InputError(code, `${what} holds ${values[i]} at position ${i}: ${rangeText(range)}.`, {
+      hint: fittingText(values, range),
+    });
+  }
+}
+
 /**
  * Fixed-point words of numbers at scale 2^fractionBits, rounded to nearest. Refuses values that are not finite or whose
- * magnitude reaches 2^magnitudeBits; `describe` names the place of element i.
+ * magnitude reaches 2^magnitudeBits; `describe` names the place of element i. The values themselves may be data, and are not told.
+ * @throws InputError `value-out-of-range` with the place, the bound and what would fit.
  */
 export function encodeFixed(
   values: ArrayLike<number>,
@@ -49,10 +82,15 @@ export function encodeFixed(
     const scaled = Math.round(value * factor);
     // Tested after rounding: bounds are strict.
     if (!Number.isFinite(value) || Math.abs(scaled) >= limit * factor) {
+      const range = { fractionBits, magnitudeBits };
       throw new InputError(
         'value-out-of-range',
-        `${describe(i)} is ${Number.isFinite(value) ? 'too large' : 'not a finite number'}: magnitudes must stay below ${limit}.`,
-        { hint: 'Scale the column down or remove the row.' },
+        `${describe(i)} is ${Number.isFinite(value) ? 'too large' : 'not a finite number'}: ${rangeText(range)}.`,
+        {
+          hint: Array.from(values).every(Number.isFinite)
+            ? `${fittingText(values, range)} Or leave the value out.`
+            : 'Repair the value, or leave it out.',
+        },
       );
     }
     words[i] = BigInt.asUintN(64, BigInt(scaled));
@@ -64,4 +102,9 @@ export function encodeFixed(
 export function decodeFixed(words: BigUint64Array, fractionBits: number): Float64Array {
   const factor = 2 ** -fractionBits;
   return Float64Array.from(words, (word) => Number(BigInt.asIntN(64, word)) * factor);
+}
+
+/** Public row numbers as an execution takes them. */
+export function rowNumberWords(rows: Uint32Array): BigUint64Array {
+  return BigUint64Array.from(rows, (row) => BigInt(row));
 }

@@ -19,9 +19,19 @@ export type Visibility =
 export const PUBLIC: Visibility = { kind: 'public' };
 export const SECRET: Visibility = { kind: 'secret' };
 
+/** Who knows a result: whoever knows all of what it was computed from. */
+export function visibilityOf(inputs: readonly { readonly visibility: Visibility }[]): Visibility {
+  return inputs.reduce<Visibility>((known, { visibility }) => {
+    if (known.kind === 'public') return visibility;
+    if (visibility.kind === 'public') return known;
+    const isSame = known.kind === 'private' && visibility.kind === 'private' && known.owner === visibility.owner;
+    return isSame ? known : SECRET;
+  }, PUBLIC);
+}
+
 export type Operation =
-  /** Plaintext of one party, given before the execution. */
-  | { readonly op: 'input'; readonly name: string; readonly owner: string }
+  /** Plaintext of one party, given before the execution; without an owner a value of which every party gives its share. */
+  | { readonly op: 'input'; readonly name: string; readonly owner: string | undefined }
   /** A value kept from an earlier execution; `masked` if it was stored with its opening under a mask. */
   | { readonly op: 'state'; readonly name: string; readonly masked: boolean }
   | { readonly op: 'constant'; readonly words: readonly bigint[] }
@@ -54,6 +64,8 @@ export type Operation =
   | { readonly op: 'rescale'; readonly shift: number }
   /** Bit: 1 where the value is at least `threshold` (ring units). */
   | { readonly op: 'atLeast'; readonly threshold: bigint }
+  /** Bit: 1 where the value, before a truncation that is pending, is above zero. */
+  | { readonly op: 'isPositive' }
   /** Bit: 1 where the value is `value` (ring units). */
   | { readonly op: 'equals'; readonly value: bigint }
   /** One bit of the ring element, in two's complement. */
@@ -138,6 +150,11 @@ export class Graph {
       this.#layer = outerLayer;
       this.#phase = outerPhase;
     }
+  }
+
+  /** The layer that is being traced, in words. */
+  get place(): string {
+    return this.#layer === '' ? `Program ${this.options.name}` : `Layer ${this.#layer} (${this.#phase})`;
   }
 
   add(node: Omit<NodeInfo, 'id' | 'layer' | 'phase'>): NodeInfo {

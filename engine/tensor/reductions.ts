@@ -2,7 +2,7 @@
  * Reductions: sums, means, variances, norms, products and their running forms. Axes may count from the end; several at once.
  * Knows nothing of shares.
  */
-import { concat, linear } from './tensor.ts';
+import { concat } from './tensor.ts';
 import type { Tensor } from './tensor.ts';
 import { normaliseAxis, sizeOf } from './shape.ts';
 import type { Shape } from './shape.ts';
@@ -94,17 +94,4 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
     axis < extra || (shape[axis - extra] === 1 && size !== 1) ? [axis] : [],
   );
   return axes.length === 0 ? x.reshape(shape) : sum(x, { axes, keepAxes: true }).reshape(shape);
-}
-
-/** Weighted sum of tensors of one shape with public weights at the graph's scale. 1 round. */
-export function weightedSum(terms: readonly (readonly [number, Tensor])[], constantTerm = 0): Tensor {
-  const [first] = terms;
-  if (first === undefined) throw new RangeError('nothing to add');
-  const { fractionBits } = first[1].graph.options;
-  return linear(
-    'weighted',
-    terms.map(([factor, t]) => [1n, t.timesRaw(factor, fractionBits)] as const),
-  )
-    .addNumber(constantTerm)
-    .rescaled(fractionBits);
 }

@@ -1,8 +1,7 @@
 /** Shape operations that move no element: axes added, removed, moved, joined. Local. Knows nothing of shares. */
 import { concat } from './tensor.ts';
 import type { Tensor } from './tensor.ts';
-import { ShapeError, normaliseAxis, sizeOf } from './shape.ts';
-import type { Shape } from './shape.ts';
+import { ShapeError, normaliseAxis } from './shape.ts';
 
 /** A new axis of size 1 at a position of the result; negative positions count from its end. */
 export function unsqueeze(x: Tensor, axis: number): Tensor {
@@ -48,15 +47,4 @@ export function moveAxis(x: Tensor, from: number, to: number): Tensor {
   const order = x.shape.map((_, axis) => axis).filter((axis) => axis !== source);
   order.splice(normaliseAxis('move axis', to, x.shape), 0, source);
   return order.every((axis, i) => axis === i) ? x : x.transpose(order);
-}
-
-/** Axes from `first` to the end before it as one (flatten of ONNX: two axes). */
-export function flattenFrom(x: Tensor, first: number): Tensor {
-  const normal = first < 0 ? first + x.shape.length : first;
-  return x.reshape([sizeOf(x.shape.slice(0, normal)), sizeOf(x.shape.slice(normal))]);
-}
-
-/** A value along an axis put back where the axis was, of size 1 (`kept`) or left out. */
-export function withAxis(shape: Shape, axis: number, kept: boolean): Shape {
-  return shape.flatMap((size, i) => (i === axis ? (kept ? [1] : []) : [size]));
 }

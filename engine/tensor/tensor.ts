@@ -8,7 +8,7 @@ import { InputError } from '../../shared/errors.ts';
 import { windowsOut } from '../kernels/kernels.ts';
 import type { Windows } from '../kernels/kernels.ts';
 import type { IntervalTable } from '../protocol/piecewise.ts';
-import { PUBLIC, SECRET } from './graph.ts';
+import { PUBLIC, SECRET, visibilityOf } from './graph.ts';
 import type { Graph, NodeInfo, Operation, Visibility } from './graph.ts';
 import { ShapeError, broadcastShapes, normaliseAxis, sameShape, sizeOf } from './shape.ts';
 import type { Shape } from './shape.ts';
@@ -134,12 +134,15 @@ export class Tensor {
       },
     );
   }
-  /** The value before its last truncation where there was one. */
+  /** The value before its last truncation where there was one, also behind a change of shape. */
   get raw(): Tensor {
-    if (this.node.operation.op !== 'rescale') return this;
-    return new Tensor(this.graph, this.graph.node(this.node.inputs[0] ?? -1));
+    const { operation, inputs } = this.node;
+    if (operation.op !== 'rescale' && operation.op !== 'reshape') return this;
+    const before = new Tensor(this.graph, this.graph.node(inputs[0] ?? -1));
+    if (operation.op === 'rescale') return before;
+    return before.raw.node === before.node ? this : before.raw.reshape(this.shape);
   }
-  /** Brings the scale down to `scale` by truncation. 1 round. */
+  /** Brings the scale down to `scale` by truncation. 1 round; none for a public value, which is rounded to nearest. */
   rescaled(scale: number): Tensor {
     if (scale === this.scale) return this;
     if (scale > this.scale) {
@@ -147,8 +150,6 @@ export class Tensor {
       return derive(raised, raised.node.operation, raised.node.inputs, { scale });
     }
     const shift = this.scale - scale;
-    if (this.isPublic)
-      throw new InputError('public-rescale', 'A public value is encoded at the scale it is needed at.');
     const bound = this.graph.workingBound(this.node) - shift;
     return record(this.graph, { op: 'rescale', shift }, [this], this.shape, {
       scale,
@@ -249,6 +250,13 @@ export class Tensor {
       bound: 0,
     });
   }
+  /**
+   * Bit: 1 where the value is above zero; of a product, before its truncation. Costs what `atLeast` does. Right for magnitudes
+   * below the bound, as all planned values are; at -2^bound itself it would be 1.
+   */
+  isPositive(): Tensor {
+    return record(this.graph, { op: 'isPositive' }, [this], this.shape, { type: 'bit', scale: 0, bound: 0 });
+  }
   /** Bit: 1 where the value is exactly the public number. 2 rounds after the value's opening; half the cost of two `atLeast`. */
   equalsNumber(value: number): Tensor {
     return record(this.graph, { op: 'equals', value: toFixed(value, this.scale) }, [this], this.shape, {
@@ -289,9 +297,12 @@ export class Tensor {
   toNumber(): Tensor {
     return record(this.graph, { op: 'bitToNumber' }, [this], this.shape, { scale: 0, bound: 0.01, type: 'number' });
   }
-  /** Rectifier: fused with the truncation before it; 4 rounds from a product, nothing lost. */
+  /**
+   * Rectifier: fused with the truncation before it; 4 rounds from a product, nothing lost. Its derivative at zero is zero, as
+   * in CrypTen, PyTorch and TensorFlow: else a black background would move the first biases of an image's network.
+   */
   relu(): Tensor {
-    return this.atLeast(0).select(this);
+    return this.isPositive().select(this);
   }
   /** Bits, one-hot along the first axis at its first largest element. */
   oneHotMaximum(): Tensor {
@@ -320,9 +331,15 @@ export class Tensor {
 
 // ---- sources ----
 
-/** Plaintext of one party. `bound` is log2 of the largest magnitude of the number it stands for. */
-export function privateInput(graph: Graph, name: string, owner: string, shape: Shape, magnitudeBits: number): Tensor {
-  const scale = graph.options.fractionBits;
+/** Plaintext of one party. `magnitudeBits` is log2 of the largest magnitude of the number it stands for. */
+export function privateInput(
+  graph: Graph,
+  name: string,
+  owner: string,
+  shape: Shape,
+  magnitudeBits: number,
+  scale = graph.options.fractionBits,
+): Tensor {
   const visibility: Visibility = { kind: 'private', owner };
   return new Tensor(
     graph,
@@ -338,12 +355,36 @@ export function privateInput(graph: Graph, name: string, owner: string, shape: S
   );
 }
 
+/** A value of which every party holds a share: outcome of another computation. Magnitudes as of a private input. */
+export function sharedInput(
+  graph: Graph,
+  name: string,
+  shape: Shape,
+  magnitudeBits: number,
+  scale = graph.options.fractionBits,
+): Tensor {
+  return new Tensor(
+    graph,
+    graph.add({
+      operation: { op: 'input', name, owner: undefined },
+      inputs: [],
+      shape,
+      type: 'number',
+      scale,
+      bound: scale + magnitudeBits,
+      visibility: SECRET,
+    }),
+  );
+}
+
+/** @param options.owner the party that knows the value, where nothing else was stored than what is its own. */
 export function stateInput(
   graph: Graph,
   name: string,
   shape: Shape,
-  options: { bound: number; scale?: number; masked?: boolean },
+  options: { bound: number; scale?: number; masked?: boolean; owner?: string | undefined },
 ): Tensor {
+  const { owner } = options;
   return new Tensor(
     graph,
     graph.add({
@@ -353,19 +394,39 @@ export function stateInput(
       type: 'number',
       scale: options.scale ?? graph.options.fractionBits,
       bound: options.bound,
-      visibility: SECRET,
+      visibility: owner === undefined ? SECRET : { kind: 'private', owner },
     }),
   );
 }
 
-/** Public numbers, encoded at the given scale. */
+/**
+ * Public numbers, encoded at the given scale.
+ * @throws InputError `constant-not-finite`, `constant-out-of-range` (a number that has no place in a word), naming the layer.
+ */
 export function constant(
   graph: Graph,
   values: ArrayLike<number>,
   shape: Shape,
   scale = graph.options.fractionBits,
 ): Tensor {
-  const words = Array.from({ length: values.length }, (_, i) => toFixed(values[i] ?? 0, scale));
+  const limit = 2 ** (graph.options.wordBits - 1 - scale);
+  const words = Array.from({ length: values.length }, (_, i) => {
+    const value = values[i] ?? 0;
+    const holds = `${graph.place}: the constant [${shape.join(', ')}] holds ${value} at position ${i}`;
+    if (!Number.isFinite(value))
+      throw new InputError('constant-not-finite', `${holds}, which has no fixed-point form.`, {
+        hint: 'Repair the model: only finite numbers can be used.',
+      });
+    if (Math.abs(value) < limit) return toFixed(value, scale);
+    const fits = graph.options.wordBits - 2 - Math.floor(Math.log2(Math.abs(value)));
+    throw new InputError(
+      'constant-out-of-range',
+      `${holds}: at ${scale} fraction bits magnitudes must stay below ${limit} in words of ${graph.options.wordBits} bits.`,
+      {
+        hint: fits < 0 ? 'Rescale the model.' : `It would fit with ${fits} fraction bits or fewer, or scaled down.`,
+      },
+    );
+  });
   const largest = words.reduce((max, word) => (word < 0n ? (-word > max ? -word : max) : word > max ? word : max), 0n);
   return new Tensor(
     graph,
@@ -381,9 +442,14 @@ export function constant(
   );
 }
 
-/** Public numbers given before each execution, at the graph's scale; magnitudes below 2^magnitudeBits. */
-export function knownInput(graph: Graph, name: string, shape: Shape, magnitudeBits: number): Tensor {
-  const scale = graph.options.fractionBits;
+/** Public numbers given before each execution, at the graph's scale if not at another; magnitudes below 2^magnitudeBits. */
+export function knownInput(
+  graph: Graph,
+  name: string,
+  shape: Shape,
+  magnitudeBits: number,
+  scale = graph.options.fractionBits,
+): Tensor {
   return known(graph, name, shape, scale, scale + magnitudeBits);
 }
 
@@ -465,7 +531,7 @@ function record(
   shape: Shape,
   rest: { scale: number; bound: number; type?: 'number' | 'bit' },
 ): Tensor {
-  const visibility = inputs.every((t) => t.isPublic) ? PUBLIC : SECRET;
+  const visibility = visibilityOf(inputs.map((t) => t.node));
   return new Tensor(
     graph,
     graph.add({

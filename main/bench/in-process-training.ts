@@ -4,23 +4,21 @@
  */
 import { nodeCrypto } from '../../engine/random/node-crypto.ts';
 import type { Kernels } from '../../engine/kernels/kernels.ts';
-import type { Execution } from '../../engine/nn/script.ts';
+import type { Execution, Revealed } from '../../engine/runtime/script.ts';
 import { memoryNetwork } from '../../engine/runtime/memory-transport.ts';
 import { Simulation } from '../../engine/runtime/simulation.ts';
 import { columnPlan } from '../../shared/resolve-job.ts';
 import { localTrainingRows } from '../../shared/schedule.ts';
 import { prepareLocal } from '../host/datasets/prepare.ts';
 import type { PreparedRows } from '../host/datasets/prepare.ts';
-import { compileJob, inputWords } from '../host/jobs/compile.ts';
-import type { CompiledJob } from '../host/jobs/compile.ts';
+import { compileJob } from '../host/jobs/compile.ts';
 import type { OpenedJob } from '../host/jobs/open-job.ts';
+import type { CompiledJob } from '../host/jobs/tasks/task.ts';
 import { jobCost } from '../host/results/job-cost.ts';
 import type { JobCost } from '../host/results/job-cost.ts';
 import type { PartyTimes, PartyTraffic, RunMetrics } from '../host/results/results.ts';
 import { EngineTransport } from '../host/run/engine-transport.ts';
 import type { Tally } from '../host/run/engine-transport.ts';
-import type { MetricSum } from '../host/run/checkpoint.ts';
-import { metricSums, runMetrics } from '../host/run/run-results.ts';
 
 export interface PreparedJob {
   readonly compiled: CompiledJob;
@@ -40,8 +38,8 @@ export interface InProcessTraining {
 }
 
 /** Plans the job and prepares every party's rows. */
-export async function prepareJob({ job, schemas, data }: OpenedJob, signal?: AbortSignal): Promise<PreparedJob> {
-  const compiled = compileJob(job, schemas);
+export async function prepareJob({ job, schemas, model, data }: OpenedJob, signal?: AbortSignal): Promise<PreparedJob> {
+  const compiled = compileJob(job, schemas, model);
   const prepared = new Map<string, PreparedRows>();
   for (const [party, { data: own, test }] of data) {
     const training = localTrainingRows(compiled.layout, party);
@@ -60,13 +58,14 @@ export async function trainInProcess(
   const { plan } = compiled;
   const executions = [...compiled.script()];
   const cost = jobCost(plan, executions);
-  const inputs = new Map([...prepared].map(([party, rows]) => [party, inputWords(compiled, party, rows)]));
+  const inputs = new Map([...prepared].map(([party, rows]) => [party, compiled.inputs(party, { rows })]));
   const transports = [...memoryNetwork(plan.parties).values()].map(
     (transport) => new EngineTransport(transport, transport.peers),
   );
   const simulation = await Simulation.create({ plan, crypto: nodeCrypto, kernels, transports });
   const evaluated = transports.map(() => ({ bytesSent: 0, bytesReceived: 0, rounds: 0 }));
-  const sums: MetricSum[] = [];
+  const learned: Revealed[] = [];
+  const receiver = plan.parties.findIndex((party) => compiled.job.reveal.metrics.includes(party));
   let trainingMs = 0;
   try {
     for (const execution of executions) {
@@ -79,8 +78,8 @@ export async function trainInProcess(
         trainingMs += performance.now() - from;
         continue;
       }
-      const receiver = plan.parties.findIndex((party) => compiled.spec.reveal.metrics.includes(party));
-      sums.push(...metricSums(compiled, execution.epoch, revealed[receiver] ?? new Map<string, BigUint64Array>()));
+      for (const [name, words] of revealed[receiver] ?? [])
+        learned.push({ execution: execution.number, epoch: execution.epoch, name, words });
       const after = await totals(transports);
       evaluated.forEach((apart, i) => {
         const [earlier, now] = [before[i], after[i]];
@@ -90,10 +89,11 @@ export async function trainInProcess(
         apart.rounds += now.rounds - earlier.rounds;
       });
     }
-    const times = simulation.profilers.map(({ executions: profiled }, i) => ({
+    const times = simulation.profilers.map(({ executions: profiled, links }, i) => ({
       id: plan.parties[i] ?? '',
       timeOriginMs: performance.timeOrigin,
       executions: profiled,
+      links,
     }));
     const evaluations = new Set(executions.filter(({ kind }) => kind === 'evaluate').map(({ number }) => number));
     const onlineMs = Math.max(
@@ -105,7 +105,8 @@ export async function trainInProcess(
       executions,
       cost,
       times,
-      metrics: runMetrics(compiled, sums),
+      metrics: compiled.outcome({ party: plan.parties[receiver] ?? '', revealed: learned, standardisations: [] })
+        .metrics,
       onlineMs,
       dealerMs: trainingMs - onlineMs,
       traffic: (await totals(transports)).map((total, i): PartyTraffic => {

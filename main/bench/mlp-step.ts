@@ -1,54 +1,64 @@
 /** One training step of 784-128-128-10 at batch 128 on random rows, two parties and a dealer in one process. */
 import { wasmKernels } from '../../engine/kernels/wasm/wasm.ts';
-import { names, trainingGraphs } from '../../engine/nn/training.ts';
-import type { TrainingSpec } from '../../engine/nn/training.ts';
-import { trainingScript } from '../../engine/nn/script.ts';
+import { trainingGraphs } from '../../engine/nn/training/graphs.ts';
+import { names } from '../../engine/nn/training/spec.ts';
+import type { TrainingSpec } from '../../engine/nn/training/spec.ts';
+import { trainingScript } from '../../engine/nn/training/script.ts';
 import { lower } from '../../engine/plan/lower.ts';
 import { planJob } from '../../engine/plan/plan.ts';
+import type { Plan } from '../../engine/plan/plan.ts';
 import { nodeCrypto } from '../../engine/random/node-crypto.ts';
 import { Simulation } from '../../engine/runtime/simulation.ts';
 import { encodeFixed } from '../../engine/runtime/words.ts';
 import { initialWeights } from '../../shared/initialise.ts';
-import { expandTemplate } from '../../shared/model.ts';
+import type { ModelDescription } from '../../shared/model.ts';
+import { expandTemplate } from '../../shared/templates.ts';
 import { PublicRandom } from '../../shared/shuffle.ts';
 import { median } from './benchmark.ts';
 import type { Benchmark } from './benchmark.ts';
 
-const [ROWS, BATCH, STEPS] = [512, 128, 12];
+const [ROWS, STEPS] = [512, 12];
+export const BATCH = 128;
 const [INPUTS, CLASSES] = [784, 10];
+
+/** The plan of the step's two parties. */
+export function mlpStepPlan(): { plan: Plan; spec: TrainingSpec; description: ModelDescription } {
+  const description = expandTemplate(
+    { template: 'mlp', hidden: [128, 128], activation: 'relu' },
+    [INPUTS],
+    CLASSES,
+    'classification',
+  );
+  const spec: TrainingSpec = {
+    features: [{ owner: 'a', rows: ROWS, columns: INPUTS }],
+    arrangement: 'columns',
+    labels: [{ owner: 'b', rows: ROWS }],
+    description,
+    task: 'classification',
+    trainingRows: ROWS,
+    testRows: 0,
+    batch: BATCH,
+    optimizer: { name: 'sgd', lr: 0.1, momentum: 0.9, dampening: 0, nesterov: false, weightDecay: 0 },
+    reveal: { model: [], metrics: [] },
+    fractionBits: 16,
+    assumedBound: 54,
+    featureMagnitudeBits: 1,
+    labelMagnitudeBits: 1,
+    standardise: undefined,
+  };
+  const plan = planJob(
+    trainingGraphs(spec).map((graph) => lower(graph, { parties: ['a', 'b'] })),
+    nodeCrypto.sha256,
+  );
+  return { plan, spec, description };
+}
 
 export const mlpStep: Benchmark = {
   name: 'mlp-step',
   summary: 'one training step of 784-128-128-10, batch 128, lr 0.1, softmax cross-entropy, momentum',
   async run({ signal, report }) {
     report('planning');
-    const description = expandTemplate(
-      { template: 'mlp', hidden: [128, 128], activation: 'relu' },
-      [INPUTS],
-      CLASSES,
-      'classification',
-    );
-    const spec: TrainingSpec = {
-      features: [{ owner: 'a', rows: ROWS, columns: INPUTS }],
-      arrangement: 'columns',
-      labels: [{ owner: 'b', rows: ROWS }],
-      description,
-      task: 'classification',
-      trainingRows: ROWS,
-      testRows: 0,
-      batch: BATCH,
-      optimizer: { lr: 0.1, momentum: 0.9, weightDecay: 0 },
-      reveal: { model: [], metrics: [] },
-      fractionBits: 16,
-      assumedBound: 54,
-      featureMagnitudeBits: 1,
-      labelMagnitudeBits: 1,
-      standardise: undefined,
-    };
-    const plan = planJob(
-      trainingGraphs(spec).map((graph) => lower(graph, { parties: ['a', 'b'] })),
-      nodeCrypto.sha256,
-    );
+    const { plan, spec, description } = mlpStepPlan();
     const cost = plan.programs.get(names.step(BATCH))?.cost;
     if (cost === undefined) throw new RangeError('the plan has a step');
     const simulation = await Simulation.create({

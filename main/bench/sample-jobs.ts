@@ -77,6 +77,51 @@ export const digitsJob: SampleJob = (seed, use, signal) =>
     return await use(await written(folder, job));
   });
 
+/** Steps of gradient descent with momentum on MNIST digits, the rate falling to zero by half a cosine. */
+export interface MnistTraining {
+  /** A template of a job file. */
+  readonly template: string;
+  readonly epochs: number;
+  readonly batch: number;
+  readonly lr: number;
+  /** For training; 1,000 come with as many for testing, 4,000 with 2,000. */
+  readonly rows: 1000 | 4000;
+}
+
+/** MNIST digits of 28 x 28 cells: one office holds the images, the other what they show. */
+export const mnistJobOf =
+  ({ template, epochs, batch, lr, rows }: MnistTraining): SampleJob =>
+  (seed, use) =>
+    withFolder(async (folder) => {
+      const isWhole = rows === 4000;
+      const files = (name: string): object => {
+        const path = (part: string): string => join(samplesFolder, `mnist-${part}-${name}.gz`);
+        return isWhole ? { data: path('training'), test: path('test') } : { data: path('test') };
+      };
+      const job = {
+        name: 'mnist',
+        parties: { camera: files('images.idx3-ubyte'), reader: files('labels.idx1-ubyte') },
+        dealer: 'registry',
+        join: { how: 'rows' },
+        label: { reader: 'label' },
+        classes: Array.from({ length: 10 }, (_, digit) => String(digit)),
+        task: 'classification',
+        model: { template },
+        train: {
+          epochs,
+          batch,
+          optimizer: { name: 'sgd', lr, momentum: 0.9 },
+          schedule: { name: 'cosine' },
+          ...(isWhole ? {} : { test: 0.5 }),
+          standardise: false,
+          scale: 8,
+          seed,
+        },
+        reveal: { model: ['camera'], metrics: ['camera'] },
+      };
+      return await use(await written(folder, job));
+    });
+
 async function written(folder: string, job: object): Promise<string> {
   const path = join(folder, 'job.json');
   await writeFile(path, JSON.stringify(job));

@@ -2,7 +2,7 @@
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { isMet } from '../bench/benchmark.ts';
 import type { Figure } from '../bench/benchmark.ts';
-import { benchmarks } from '../bench/registry.ts';
+import { benchmarks, usualBenchmarks } from '../bench/registry.ts';
 import { InputError } from '../../shared/errors.ts';
 import { didYouMean } from '../../shared/nearest.ts';
 import { bytesText, countText, durationText, percentText } from '../../shared/units.ts';
@@ -12,13 +12,13 @@ export const bench = defineCommand({
   name: 'bench',
   summary: 'Measure this machine, beside the goals.',
   usage:
-    `Benchmarks, in order: ${Object.keys(benchmarks).join(', ')}; all of them by default.\n` +
+    `Benchmarks: ${Object.keys(benchmarks).join(', ')}. By default all but gpu,\nwhich needs a graphics card, and join and hidden-join, which take minutes and gigabytes.\n` +
     'What is compared runs in turn, so ratios hold on a busy machine too; other times are those of an idle one. Figures\n' +
     'marked "exact" come from the plan and are the same everywhere. See docs/benchmarks.md.',
   arguments: [{ name: 'NAME', description: 'one benchmark', optional: true }],
   options: {},
   async run({ arguments: [wanted], output, progress, signal }) {
-    const chosen = wanted === undefined ? Object.keys(benchmarks) : [known(wanted)];
+    const chosen = wanted === undefined ? usualBenchmarks : [known(wanted)];
     const machine = describeMachine();
     output.line(
       `${machine.cores} cores (${machine.processor}), ${bytesText(machine.memoryBytes)}, Node ${machine.node}, ${machine.system}`,

@@ -5,6 +5,7 @@ export type CommandRegistry = Readonly<Record<string, () => Promise<Command>>>;
 
 export const commands: CommandRegistry = {
   bench: async () => (await import('./bench.ts')).bench,
+  conformance: async () => (await import('./conformance.ts')).conformance,
   dealer: async () => (await import('./dealer.ts')).dealer,
   demo: async () => (await import('./demo.ts')).demo,
   doctor: async () => (await import('./doctor.ts')).doctor,

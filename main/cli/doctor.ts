@@ -2,13 +2,13 @@
  * `tacit doctor`: what this machine offers, and what was chosen of it and why. Each part is looked at on its own; one that
  * is missing, fails or crashes becomes a row of the report.
  */
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
-import { entryFile, samplesFolder } from '../paths.ts';
+import { partProbeText } from '../../shared/kernel-choice.ts';
+import type { PartProbe } from '../../shared/kernel-choice.ts';
+import { probe } from '../host/probe/probe.ts';
+import { samplesFolder } from '../paths.ts';
 import { defineCommand } from './command.ts';
-import type { ProbeName, ProbeResult } from './doctor-probe.ts';
 import { bytesText } from './output.ts';
 
 /** `absent` parts are optional and not here; a `broken` one keeps the program from working. */
@@ -22,39 +22,8 @@ export interface Finding {
   readonly chosen: string;
 }
 
-const PROBE_LIMIT_MS = 20_000;
 /** better-sqlite3 needs Node-API 10. */
 const OLDEST_NODE = [22, 14] as const;
-
-/** Runs one probe in its own process, under the runtime that runs this one; never rejects but on `signal`. */
-export async function probe(
-  name: ProbeName,
-  signal: AbortSignal,
-  entry: string = entryFile('doctor-probe'),
-): Promise<ProbeResult> {
-  const child = spawn(process.execPath, [entry, name], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: PROBE_LIMIT_MS,
-    killSignal: 'SIGKILL',
-  });
-  const stop = (): boolean => child.kill('SIGKILL');
-  signal.addEventListener('abort', stop, { once: true });
-  let printed = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
-  const ending = await new Promise<string>((resolve) => {
-    child.on('error', (error) => resolve(`could not be started (${error.message})`));
-    child.on('close', (code, killed) =>
-      resolve(killed === null ? `ended with code ${code}` : `was ended by ${killed}`),
-    );
-  });
-  signal.removeEventListener('abort', stop);
-  signal.throwIfAborted();
-  try {
-    return JSON.parse(printed.trim().split('\n').at(-1) ?? '') as ProbeResult;
-  } catch {
-    return { works: false, found: `the trial ${ending}` };
-  }
-}
 
 /** Whether `version` (of Node, such as 24.21.0) runs this program. */
 export function runtimeFinding(version: string, where: string): Finding {
@@ -70,39 +39,23 @@ export function runtimeFinding(version: string, where: string): Finding {
   };
 }
 
-function requiredFinding(part: string, result: ProbeResult, purpose: string, repair: string): Finding {
+function requiredFinding(part: string, result: PartProbe, purpose: string, repair: string): Finding {
   return {
     part,
     state: result.works ? 'ok' : 'broken',
-    found: result.found,
+    found: partProbeText(result),
     chosen: result.works ? purpose : repair,
   };
 }
 
-function packageInstalled(name: string): boolean {
-  try {
-    createRequire(import.meta.url).resolve(`${name}/package.json`);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function plaintextFinding(): Finding {
-  const name = '@tensorflow/tfjs-node-gpu';
-  const part = 'plaintext GPU';
-  if (packageInstalled(name))
-    return { part, state: 'ok', found: name, chosen: 'not used yet: the baseline runs on the CPU' };
-  return { part, state: 'absent', found: `${name} is not installed`, chosen: 'the baseline runs on the CPU' };
-}
-
 /** Looks at everything. */
 export async function examine(signal: AbortSignal): Promise<Finding[]> {
-  const [kernels, store, tables, gpu] = await Promise.all([
+  const [kernels, store, tables, gpu, plaintext] = await Promise.all([
     probe('kernels', signal),
     probe('store', signal),
     probe('tables', signal),
-    packageInstalled('webgpu') ? probe('gpu', signal) : { works: false, found: 'the package webgpu is not installed' },
+    probe('gpu', signal),
+    probe('plaintext', signal),
   ]);
   const cores = availableParallelism();
   const samples = existsSync(samplesFolder);
@@ -132,10 +85,15 @@ export async function examine(signal: AbortSignal): Promise<Finding[]> {
     {
       part: 'GPU',
       state: gpu.works ? 'ok' : 'absent',
-      found: gpu.found,
-      chosen: gpu.works ? 'not used yet: this version computes on the CPU' : 'the CPU computes',
+      found: partProbeText(gpu),
+      chosen: gpu.chosen ?? 'the CPU computes',
     },
-    plaintextFinding(),
+    {
+      part: 'plaintext baseline',
+      state: plaintext.works ? 'ok' : 'absent',
+      found: plaintext.found,
+      chosen: plaintext.works ? 'the baseline trains on it' : 'the baseline trains on the CPU',
+    },
   ];
 }
 

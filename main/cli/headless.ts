@@ -8,20 +8,26 @@ import { nodeCrypto } from '../../engine/random/node-crypto.ts';
 import { parseAgreement } from '../../shared/agreement.ts';
 import type { Agreement, MemberRole } from '../../shared/agreement.ts';
 import { InputError } from '../../shared/errors.ts';
+import { kernelReportText } from '../../shared/kernel-choice.ts';
+import type { RunProgress } from '../../shared/progress.ts';
 import { fingerprintWords } from '../../shared/words.ts';
+import { HostSlot } from '../host/api/host-slot.ts';
 import { serveApi } from '../host/api/serve-api.ts';
 import { runDealer } from '../host/run/dealer-run.ts';
 import { applyHeapFlags } from '../host/run/heap-flags.ts';
 import { openHost } from '../host/run/host.ts';
 import type { Host } from '../host/run/host.ts';
 import { runParty } from '../host/run/party-run.ts';
+import { spawningProcess } from '../host/run/party-starter.ts';
 import { serveSupervisor } from '../host/run/serve-supervisor.ts';
 import { parseInteger } from './arguments.ts';
 import type { CommandContext, Outcome } from './command.ts';
-import { hostOptions, readHostOptions } from './host-options.ts';
+import { hostOptions, kernelsOption, parseKernels, readHostOptions } from './host-options.ts';
+import type { Output } from './output.ts';
 
 export const headlessOptions = {
   ...hostOptions,
+  ...kernelsOption,
   run: { type: 'string', value: 'FILE', description: 'Take part in the run of this agreement, then end.' },
   data: {
     type: 'string',
@@ -30,6 +36,7 @@ export const headlessOptions = {
     description: 'Your data for the run; several stand side by side.',
   },
   test: { type: 'string', value: 'FILE', multiple: true, description: 'Your test file, where the job has one.' },
+  model: { type: 'string', value: 'FILE', description: 'Your model, where the job names one of yours.' },
   threads: { type: 'string', value: 'N', description: 'Threads to compute with.', default: '1' },
   'interface-port': {
     type: 'string',
@@ -50,33 +57,58 @@ export async function runHeadless(
   const { options, signal, output } = context;
   const settings = readHostOptions(command, options);
   const threads = parseInteger('--threads', options.threads, { min: 1, max: MAX_THREADS });
+  const kernels = parseKernels(options.kernels);
   applyHeapFlags();
   if (options.supervised) {
-    await serveSupervisor(role, settings, signal);
+    const supervisor = spawningProcess();
+    if (supervisor === undefined) {
+      throw new InputError('not-supervised', 'There is no supervisor to serve.', { hint: 'Leave --supervised out.' });
+    }
+    await serveSupervisor(role, settings, supervisor, signal);
     return { json: {} };
   }
-  const agreement = options.run === undefined ? undefined : await readAgreement(options.run);
+  if (options.run === undefined) {
+    // Without a name, a person gives one in the interface at the first start.
+    const slot =
+      options.name === undefined
+        ? await HostSlot.forFolder(settings.folder, options.listen === undefined ? undefined : settings.listen)
+        : HostSlot.of(await openHost(settings));
+    try {
+      return await holdLinks(slot, context);
+    } finally {
+      await slot.host?.close();
+    }
+  }
+  const agreement = await readAgreement(options.run);
   const host = await openHost(settings);
   try {
-    const { fingerprint, name } = host.identity;
-    output.line(`${name} listens at ${host.address}.`);
-    output.line(`Key: ${fingerprintWords(fingerprint, 8).join(' ')} ... (${fingerprint.slice(0, 16)}...)`);
-    for (const { name: peer, state } of host.links.statuses()) output.line(`Peer: ${peer}, ${state}`);
-    if (agreement === undefined) return await holdLinks(host, context);
+    introduce(host, output);
     readdress(host, agreement);
-    const files = { data: options.data.map((file) => resolve(file)), test: options.test.map((file) => resolve(file)) };
-    const onProgress = (progress: { phase: string; done?: number; total?: number }): void =>
-      context.progress.report({ ...progress, unit: 'steps' });
+    const model = options.model === undefined ? undefined : resolve(options.model);
+    const files = {
+      data: options.data.map((file) => resolve(file)),
+      test: options.test.map((file) => resolve(file)),
+      model,
+    };
+    const onProgress = (progress: RunProgress): void =>
+      context.progress.report({ ...progress, unit: progress.unit ?? 'steps' });
     if (role === 'dealer') {
-      const { attempt } = await runDealer({ host, agreement, threads, signal, onProgress });
+      const { attempt } = await runDealer({ host, agreement, threads, kernels, signal, onProgress });
       return { json: { attempt } };
     }
-    const { summary, attempt } = await runParty({ host, agreement, files, threads, signal, onProgress });
+    const { summary, attempt } = await runParty({ host, agreement, files, threads, kernels, signal, onProgress });
+    output.line(`Computed on the ${kernelReportText(summary.kernels)}`);
     for (const file of summary.results) output.line(`Wrote ${file}`);
     return { json: { attempt, ...summary } };
   } finally {
     await host.close();
   }
+}
+
+function introduce({ identity: { fingerprint, name }, address, links }: Host, output: Output): void {
+  output.line(`${name} listens at ${address}.`);
+  output.line(`Key: ${fingerprintWords(fingerprint, 8).join(' ')} ... (${fingerprint.slice(0, 16)}...)`);
+  for (const { name: peer, state } of links.statuses()) output.line(`Peer: ${peer}, ${state}`);
 }
 
 /** Hosts move: paired members are dialled where the agreement says. It pairs nobody. */
@@ -103,21 +135,30 @@ async function readAgreement(file: string): Promise<Agreement> {
 }
 
 async function holdLinks(
-  host: Host,
+  slot: HostSlot,
   { options, signal, output }: CommandContext<typeof headlessOptions>,
 ): Promise<Outcome> {
   const port = parseInteger('--interface-port', options['interface-port'], { min: 0, max: 65_535 });
-  const api = await serveApi(host, { port });
+  const api = await serveApi(slot, { port });
   output.line(`Interface, for this machine's browser only: ${api.url}`);
+  let unwatch = (): void => undefined;
+  const watch = (host: Host): void => {
+    introduce(host, output);
+    unwatch = host.links.watch(({ name, state, failure }) =>
+      output.line(`${name}: ${state}${failure === undefined ? '' : ` (${failure.message})`}`),
+    );
+  };
+  if (slot.host === undefined) {
+    output.line('This folder has no identity yet: open the interface and say what your organisation is called.');
+    slot.opened.then(watch, () => undefined);
+  } else watch(slot.host);
   output.line('Links are held until this is stopped (Ctrl-C).');
-  const unwatch = host.links.watch(({ name, state, failure }) =>
-    output.line(`${name}: ${state}${failure === undefined ? '' : ` (${failure.message})`}`),
-  );
   await new Promise<void>((done) => {
     if (signal.aborted) done();
     else signal.addEventListener('abort', () => done(), { once: true });
   });
   unwatch();
   await api.close();
-  return { json: { peers: host.links.statuses().map(({ name, state }) => ({ name, state })) } };
+  const peers = slot.host?.links.statuses() ?? [];
+  return { json: { peers: peers.map(({ name, state }) => ({ name, state })) } };
 }

@@ -61,4 +61,4 @@ export function tableLines(columns: readonly Column[], rows: readonly (readonly 
   return [...lines.slice(0, 1), '-'.repeat(width), ...lines.slice(1)];
 }
 
-export { bytesText, countText, durationText, percentText } from '../../shared/units.ts';
+export { bytesText, countText, durationText, figureText, percentText } from '../../shared/units.ts';

@@ -1,19 +1,25 @@
 /** `tacit plan JOB`: what a job costs and who learns what, before anybody runs it. */
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { wasmKernels } from '../../engine/kernels/wasm/wasm.ts';
+import { kernelReportText } from '../../shared/kernel-choice.ts';
+import type { Job } from '../../shared/job.ts';
+import { largestSchemas } from '../../shared/resolve-job.ts';
+import { localKernels } from '../host/gpu/local-kernels.ts';
 import { compileJob } from '../host/jobs/compile.ts';
-import type { CompiledJob } from '../host/jobs/compile.ts';
+import type { CompiledJob } from '../host/jobs/tasks/task.ts';
 import { openJobFile } from '../host/jobs/open-job.ts';
 import { measureLoopback } from '../host/loopback/measure.ts';
 import { distinctAssumptions } from '../host/results/assumptions.ts';
 import { disclosures } from '../host/results/disclosures.ts';
+import { previewJoin } from '../host/results/join-cost.ts';
+import type { JoinCostPreview } from '../host/results/join-cost.ts';
 import { jobCost, layerName } from '../host/results/job-cost.ts';
 import type { JobCost } from '../host/results/job-cost.ts';
 import { oneMachineSeconds, predictTime, rehearse } from '../host/results/rehearsal.ts';
 import type { PredictedTime } from '../host/results/rehearsal.ts';
 import { parseNumber } from './arguments.ts';
 import { defineCommand } from './command.ts';
+import { localKernelsOption, parseKernels } from './host-options.ts';
 import { bytesText, countText, durationText } from './output.ts';
 import type { Column, Output } from './output.ts';
 
@@ -38,6 +44,7 @@ export const plan = defineCommand({
       value: 'MB/S',
       description: 'Megabytes a second between two parties, each direction; measured likewise by default.',
     },
+    ...localKernelsOption,
   },
   async run({ arguments: [path = ''], options, output, progress, signal }) {
     const given = (name: 'latency-ms' | 'bandwidth', range: { min: number; max: number }): number | undefined => {
@@ -46,18 +53,20 @@ export const plan = defineCommand({
     };
     const latencyMs = given('latency-ms', { min: 0, max: 60_000 });
     const megabytes = given('bandwidth', { min: 0.001, max: 1e6 });
+    const preference = parseKernels(options.kernels);
     progress.report({ phase: 'reading the data' });
     const opened = await openJobFile(resolve(path), signal);
     progress.report({ phase: 'planning' });
-    const compiled = compileJob(opened.job, opened.schemas);
-    const cost = jobCost(compiled.plan, compiled.script());
+    const compiled = compileJob(opened.job, largestSchemas(opened.job, opened.schemas), opened.model);
+    const executions = [...compiled.script()];
+    const cost = jobCost(compiled.plan, executions);
     const threads = availableParallelism();
-    const rehearsed = await rehearse(
-      compiled.plan,
-      () => wasmKernels({ threads }),
-      signal,
-      (program) => progress.report({ phase: `rehearsing ${program}` }),
-    );
+    const computing = await localKernels({ preference, threads, plan: compiled.plan, executions });
+    const rehearsed = await rehearse(compiled.plan, computing.next, signal, (program) =>
+      progress.report({ phase: `rehearsing ${program}` }),
+    ).finally(() => computing.close());
+    const computedOn = computing.report();
+    const joining = await previewJoin(opened.job, opened.schemas, threads);
     progress.report({ phase: 'measuring the loopback interface' });
     const loopback = latencyMs === undefined || megabytes === undefined ? await measureLoopback(signal) : undefined;
     const network = {
@@ -67,7 +76,10 @@ export const plan = defineCommand({
     const time = predictTime(cost, rehearsed, network);
     progress.clear();
     const memory = memoryBytes(compiled);
+    if (joining !== undefined) printJoin(output, opened.job, joining);
     print(output, compiled, cost, time, memory);
+    output.line();
+    output.line(`Own work as on the ${kernelReportText(computedOn)}`);
     return {
       json: {
         job: compiled.job.name,
@@ -88,7 +100,7 @@ export const plan = defineCommand({
         programs: cost.programs,
         layers: cost.layers.map((layer) => ({ ...layer, ms: time.layerMs.get(`${layer.layer}\n${layer.phase}`) ?? 0 })),
         network,
-        machine: { cores: threads, node: process.versions.node },
+        machine: { cores: threads, node: process.versions.node, kernels: computedOn },
         seconds: {
           offline: time.offlineSeconds,
           online: time.onlineSeconds,
@@ -97,12 +109,27 @@ export const plan = defineCommand({
           transfer: time.transferSeconds,
           latency: time.latencySeconds,
         },
+        ...(joining === undefined ? {} : { join: joining }),
         assumptions: distinctAssumptions(compiled.assumptions),
         learned: disclosures(compiled.job),
       },
     };
   },
 });
+
+function printJoin(output: Output, job: Job, { rows, participants, seconds }: JoinCostPreview): void {
+  const most = (pick: 'leastBytes' | 'mostBytes'): number => Math.max(...participants.map((each) => each[pick]));
+  const [low, high] = [most('leastBytes'), most('mostBytes')];
+  const bytes = low === high ? bytesText(high) : `${bytesText(low)} to ${bytesText(high)}`;
+  const table =
+    rows === undefined
+      ? 'identifiers of the parties are compared first'
+      : rows.least === rows.most
+        ? `rows are joined first, into a table of ${countText(rows.most)} slots`
+        : `rows are joined first, ${countText(rows.least)} to ${countText(rows.most)} of them; what follows is the cost of the most`;
+  output.line(`Join by ${job.join.how}: ${table}.`);
+  output.line(`It sends at most ${bytes} from each participant and takes about ${durationText(seconds)} of own work.`);
+}
 
 /** Peak of the memory that values take; the program itself comes on top. */
 function memoryBytes({ plan: { parties, programs } }: CompiledJob): { parties: number[]; dealer: number } {
@@ -120,10 +147,10 @@ function print(
   time: PredictedTime,
   memory: ReturnType<typeof memoryBytes>,
 ): void {
-  const { job, layout, plan: joint } = compiled;
+  const { job, about, plan: joint } = compiled;
   const assumptions = distinctAssumptions(compiled.assumptions);
   output.line(
-    `${job.name}: ${job.task}, ${countText(layout.train.length)} training and ${countText(layout.test.length)} test rows, ` +
+    `${job.name}: ${job.task}, ${about.map(([name, value]) => `${name} ${value}`).join(', ')}, ` +
       `${cost.parties.length} compute parties, dealer ${job.dealer}`,
   );
   output.line(`plan ${joint.digest}`);

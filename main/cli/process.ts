@@ -2,7 +2,13 @@
 import type { CommandRegistry } from './commands.ts';
 import { describeFailure, Interruption, runShell } from './shell.ts';
 
-/** Runs the command line of this process with the commands of `registry`, and ends the process. */
+/** A command has closed what it opened when it returns; what still holds the process open after this long is ended. */
+const LINGER_MS = 3_000;
+
+/**
+ * Runs the command line of this process with the commands of `registry`. The process then ends by itself, with the exit code
+ * set: process.exit while threads run can hang for ever (nodejs/node#54918).
+ */
 export async function runProcess(registry: CommandRegistry): Promise<void> {
   const stop = new AbortController();
   const debug = (process.env['TACIT_DEBUG'] ?? '') !== '';
@@ -35,5 +41,9 @@ export async function runProcess(registry: CommandRegistry): Promise<void> {
     nowMs: () => performance.now(),
     debug,
   });
-  process.stdout.write('', () => process.exit(exitCode));
+  process.exitCode = exitCode;
+  setTimeout(() => {
+    if (debug) process.stderr.write(`Held open by: ${process.getActiveResourcesInfo().join(', ')}\n`);
+    process.exit();
+  }, LINGER_MS).unref();
 }

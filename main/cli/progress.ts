@@ -11,8 +11,8 @@ export interface ProgressUpdate {
   /** What is going on: `training`, `waiting for clinic-b`. */
   readonly phase: string;
   /** How much of `total` is done, in `unit`; a new phase starts over. Without `total` the end is not known. */
-  readonly done?: number;
-  readonly total?: number;
+  readonly done?: number | undefined;
+  readonly total?: number | undefined;
   /** `B` is written as kB, MB and so on; others as they are: `steps`, `rows`. */
   readonly unit?: string;
 }

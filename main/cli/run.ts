@@ -2,6 +2,7 @@
 import { InputError } from '../../shared/errors.ts';
 import { runLocally } from '../host/run/local-run.ts';
 import { defineCommand } from './command.ts';
+import { kernelsOption, parseKernels } from './host-options.ts';
 import { localOutcome } from './local-outcome.ts';
 
 export const run = defineCommand({
@@ -15,6 +16,7 @@ export const run = defineCommand({
     '  tacit run job.yaml --local parties',
   arguments: [{ name: 'JOB', description: 'The job file, YAML or JSON.' }],
   options: {
+    ...kernelsOption,
     local: { type: 'string', value: 'DIR', description: 'Folder for the data folders of all parties.' },
   },
   async run({ arguments: [job], options, signal, output, progress }) {
@@ -26,8 +28,9 @@ export const run = defineCommand({
     const result = await runLocally({
       jobFile: job ?? '',
       folder: options.local,
+      kernels: parseKernels(options.kernels),
       signal,
-      onProgress: (party, update) => progress.report({ party, ...update, unit: 'steps' }),
+      onProgress: (party, update) => progress.report({ party, ...update, unit: update.unit ?? 'steps' }),
     });
     progress.end();
     return localOutcome(result, output);

@@ -1,6 +1,7 @@
 /** Calls about the data of this organisation. What they reply is for its owner's eyes: nothing of it goes to peers by itself. */
 import { z } from 'zod';
 import { columnNameSchema, columnTypes } from '../dataset.ts';
+import { joinKeySchema } from '../identifiers.ts';
 import { call, countSchema, momentSchema, nothing } from './call.ts';
 
 /** What jobs may do with a column. `never`: it is not offered, and a job that names it is refused here. */
@@ -35,13 +36,27 @@ export const columnViewSchema = z.object({
 });
 export type ColumnView = z.infer<typeof columnViewSchema>;
 
+const cellSchema = z.union([z.number(), z.string(), z.null()]);
+
 export const datasetDetailSchema = datasetViewSchema.extend({
   profile: z.array(columnViewSchema),
-  preview: z.array(z.array(z.union([z.number(), z.string(), z.null()]))),
+  preview: z.array(z.array(cellSchema)),
   /** What a peer sees of it in a job that uses all columns that are not `never`. */
   shared: z.array(z.string()),
 });
 export type DatasetDetail = z.infer<typeof datasetDetailSchema>;
+
+/** One row's key cells beside what a join would compare. */
+const keyRowSchema = z.object({
+  row: countSchema,
+  cells: z
+    .array(z.object({ before: cellSchema, after: z.string().optional(), problem: z.string().optional() }))
+    .readonly(),
+});
+export const keyPreviewSchema = z.object({
+  rows: z.array(keyRowSchema).readonly(),
+  unreadable: z.array(keyRowSchema).readonly(),
+});
 
 const datasetId = z.string().min(1).max(64);
 
@@ -53,6 +68,11 @@ export const datasetCalls = {
     datasetViewSchema,
   ),
   'datasets.get': call(z.strictObject({ id: datasetId }), datasetDetailSchema),
+  /** What the rules of a key make of the first rows, and of rows further down that they cannot read: for the owner's eyes. */
+  'datasets.previewKey': call(
+    z.strictObject({ id: datasetId, key: joinKeySchema, rows: z.int().min(1).max(100).default(20) }),
+    keyPreviewSchema,
+  ),
   /** Confirms what the columns are for. Columns that are not named keep their use. */
   'datasets.confirm': call(
     z.strictObject({ id: datasetId, uses: z.record(columnNameSchema, columnUseSchema) }),

@@ -1,12 +1,22 @@
 /** Calls about jobs before they run: drafts, what is wrong with a text, what it costs, who learns what. */
 import { z } from 'zod';
+import { kernelReportSchema } from '../kernel-choice.ts';
+import { projectIdSchema } from '../project.ts';
 import { call, countSchema, momentSchema, nothing } from './call.ts';
 
 export const MAX_JOB_CHARACTERS = 1 << 20;
 const jobText = z.string().max(MAX_JOB_CHARACTERS);
 const draftId = z.string().min(1).max(64);
 
-export const draftSchema = z.object({ id: z.string(), name: z.string(), text: z.string(), changedAtMs: momentSchema });
+export const draftSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  text: z.string(),
+  changedAtMs: momentSchema,
+  /** The project that it is written for, and the job there that it was proposed as. */
+  project: z.string().optional(),
+  job: z.string().optional(),
+});
 export type Draft = z.infer<typeof draftSchema>;
 
 export const jobIssueSchema = z.object({
@@ -42,9 +52,21 @@ export const layerCostSchema = z.object({
 });
 export type LayerCost = z.infer<typeof layerCostSchema>;
 
-/** Bytes and rounds are exact; times were measured by rehearsing on this machine. */
+/** Of a join of identifiers: rows that it can leave, and bytes with the fewest and the most records in common. */
+export const joinCostSchema = z.object({
+  rows: z.object({ least: countSchema, most: countSchema }).optional(),
+  participants: z.array(z.object({ id: z.string(), leastBytes: countSchema, mostBytes: countSchema })).readonly(),
+  seconds: z.number(),
+});
+export type JoinCost = z.infer<typeof joinCostSchema>;
+
+/**
+ * Bytes and rounds are exact; times were measured by rehearsing on this machine. Where rows are joined first, the plan and its
+ * costs are those of the most rows that the join can leave.
+ */
 export const costPreviewSchema = z.object({
   planDigest: z.string(),
+  join: joinCostSchema.optional(),
   trainingRows: countSchema,
   testRows: countSchema,
   executions: countSchema,
@@ -53,6 +75,8 @@ export const costPreviewSchema = z.object({
     z.object({ id: z.string(), bytesSent: z.number(), bytesReceived: z.number(), dealerBytes: z.number() }),
   ),
   layers: z.array(layerCostSchema),
+  /** What the times were measured on. */
+  kernels: kernelReportSchema,
   /** One party's own work, on a machine like this one. */
   localMs: z.number(),
   dealerMs: z.number(),
@@ -64,8 +88,11 @@ export type CostPreview = z.infer<typeof costPreviewSchema>;
 
 export const jobCalls = {
   'drafts.list': call(nothing, z.array(draftSchema)),
-  /** Without an id, a new one. */
-  'drafts.save': call(z.strictObject({ id: draftId.optional(), text: jobText }), draftSchema),
+  /** Without an id, a new one; for a project, where one is named. */
+  'drafts.save': call(
+    z.strictObject({ id: draftId.optional(), text: jobText, project: projectIdSchema.optional() }),
+    draftSchema,
+  ),
   'drafts.remove': call(z.strictObject({ id: draftId }), nothing),
   /** Every issue of a text with its line; never fails on a bad text. */
   'jobs.check': call(z.strictObject({ text: jobText }), jobCheckSchema),

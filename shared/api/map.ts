@@ -7,10 +7,19 @@ import { datasetCalls, datasetEvents } from './dataset-calls.ts';
 import { hostCalls, hostStatusSchema } from './host-calls.ts';
 import { jobCalls } from './job-calls.ts';
 import { peerCalls, peerEvents } from './peer-calls.ts';
+import { projectCalls, projectEvents } from './project-calls.ts';
 import { recordCalls, recordEvents } from './record-calls.ts';
 import { runCalls, runEvents } from './run-calls.ts';
 
-export const calls = { ...hostCalls, ...peerCalls, ...datasetCalls, ...jobCalls, ...runCalls, ...recordCalls };
+export const calls = {
+  ...hostCalls,
+  ...peerCalls,
+  ...datasetCalls,
+  ...jobCalls,
+  ...projectCalls,
+  ...runCalls,
+  ...recordCalls,
+};
 
 export type CallName = keyof typeof calls;
 /** What the caller writes. */
@@ -23,6 +32,7 @@ export const events = {
   'host.changed': hostStatusSchema,
   ...peerEvents,
   ...datasetEvents,
+  ...projectEvents,
   ...runEvents,
   ...recordEvents,
 };

@@ -85,7 +85,14 @@ export const peerCalls = {
   /** Says what a link, a text or a file holds; does nothing. */
   'invitations.read': call(z.strictObject({ text: inviteText }), invitePreviewSchema),
   /** Goes to the inviting host with it; both sides' people are asked then. */
-  'invitations.open': call(z.strictObject({ text: inviteText }), invitationViewSchema),
+  'invitations.open': call(
+    z.strictObject({
+      text: inviteText,
+      /** Where they can dial this host; none where it can only dial them. Without it, those of the settings. */
+      addresses: z.array(addressSchema).max(16).optional(),
+    }),
+    invitationViewSchema,
+  ),
   'invitations.answer': call(z.strictObject({ id: invitationId, accept: z.boolean() }), invitationViewSchema),
   'invitations.cancel': call(z.strictObject({ id: invitationId }), nothing),
 };

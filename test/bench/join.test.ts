@@ -5,6 +5,7 @@ import type { Curve } from '../../engine/join/curve.ts';
 import type { JoinForm } from '../../engine/join/terms.ts';
 import { simulateJoin } from '../../engine/join/simulation.ts';
 import { wasmCurve } from '../../engine/join/wasm/pool.ts';
+import { hiddenJoin } from '../../main/bench/hidden-join.ts';
 import { nodeCrypto } from '../../engine/random/node-crypto.ts';
 
 let curve: Curve;
@@ -61,4 +62,14 @@ test('bytes are predicted exactly and grow in proportion', async () => {
   const [small, , large] = rows;
   // seven more bits of a tag at most, and the hellos
   expect(large!.bytesPerIdentifier - small!.bytesPerIdentifier).toBeLessThan(1.1);
+});
+
+test('training behind a hidden join, processes and all: as in the clear, at the predicted cost', async () => {
+  const figures = await hiddenJoin(3000).run({ signal: new AbortController().signal, report: () => {} });
+  const value = (name: string): number => figures.find((figure) => figure.name === name)?.value ?? NaN;
+  expect(figures.filter((figure) => !Number.isFinite(figure.value))).toEqual([]);
+  expect(value('sent by a party / predicted')).toBe(1);
+  // Batches divide by the rows they have on average, in the clear by those they have; 300 rows are tested.
+  expect(Math.abs(value('accuracy on shares - in the clear'))).toBeLessThan(0.03);
+  expect(Math.abs(value('loss on shares / in the clear') - 1)).toBeLessThan(0.1);
 });

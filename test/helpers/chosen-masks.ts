@@ -7,6 +7,7 @@ import type { Program } from '../../engine/plan/program.ts';
 import type { Plan } from '../../engine/plan/plan.ts';
 import { nodeCrypto } from '../../engine/random/node-crypto.ts';
 import type { CryptoPort, SecretKey } from '../../engine/random/crypto-port.ts';
+import { fixedCrypto } from './fixed-crypto.ts';
 
 /** Steps of the random words that hide the words openings of a program, in order of the openings. */
 export function maskSteps(program: Program): { open: number; random: number }[] {
@@ -46,7 +47,7 @@ export function chosenMasks(
   });
   const maskKeys: SecretKey[] = [];
   return {
-    ...nodeCrypto,
+    ...fixedCrypto(),
     deriveKey: (secret, salt, info) => {
       const key = nodeCrypto.deriveKey(secret, salt, info);
       if (info === 'tacit/v1/stream/mask') maskKeys.push(key);
@@ -55,13 +56,16 @@ export function chosenMasks(
     chacha20: (key, nonce, block, length) => {
       const bytes = nodeCrypto.chacha20(key, nonce, block, length);
       if (key !== maskKeys[0]) return bytes;
-      if (block !== 0) throw new RangeError('streams are expanded whole');
-      const others = maskKeys.slice(1).map((other) => nodeCrypto.chacha20(other, nonce, 0, length));
+      // Streams are read in pieces of whole blocks, which end between words.
+      const start = 64 * block;
+      const others = maskKeys.slice(1).map((other) => nodeCrypto.chacha20(other, nonce, block, length));
       for (const { opening, offset, length: count } of wanted) {
-        for (let e = 0; e < count; e++) {
+        const first = Math.max(0, Math.ceil((start - offset) / size));
+        const end = Math.min(count, (start + length - offset) / size);
+        for (let e = first; e < end; e++) {
           const value = choose(opening, e);
           if (value === undefined) continue;
-          const at = offset + e * size;
+          const at = offset + e * size - start;
           const rest = others.reduce((sum, other) => sum + wordAt(other, at, size), 0n);
           let word = BigInt.asUintN(8 * size, value - rest);
           for (let i = 0; i < size; i++, word >>= 8n) bytes[at + i] = Number(word & 255n);

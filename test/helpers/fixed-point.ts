@@ -1,7 +1,8 @@
 /**
  * The fixed-point oracle: what a traced graph computes, in the clear and in integers, given only what is public in a run on
  * shares. A truncation takes its dither, and a look-up its choice of interval, from the openings that crossed the links, so
- * revealed words must agree bit for bit (corrections M5).
+ * revealed words must agree bit for bit (corrections M5). What is not secret opens nothing: there a truncation rounds to nearest
+ * and a look-up takes the interval of its argument. This is the definition of the clear evaluation.
  */
 import { referenceKernels } from '../../engine/kernels/reference/reference.ts';
 import { toInstruction } from '../../engine/plan/place.ts';
@@ -59,14 +60,15 @@ export class FixedPointOracle {
       fromWord: (word) => signed(word),
       coefficient: (word) => word,
       rescale: (node, values) => {
+        const shift = node.operation.op === 'rescale' ? node.operation.shift : 0;
+        if (isClear(node)) return values.map((x) => idealTruncation(x, shift, nearestDither(shift)));
         const c = dithers.get(node.id);
         if (c === undefined) throw new RangeError(`nothing opened for node ${node.id}`);
-        const shift = node.operation.op === 'rescale' ? node.operation.shift : 0;
         return values.map((x, e) => idealTruncation(x, shift, BigInt.asUintN(shift, c[e] ?? 0n)));
       },
       lookUp: (node, table, values) => {
         const c = lookUps.get(node.id);
-        if (c === undefined) throw new RangeError(`nothing opened for node ${node.id}`);
+        if (c === undefined && !isClear(node)) throw new RangeError(`nothing opened for node ${node.id}`);
         const input = graph.node(node.inputs[0] ?? -1);
         // Where a truncation is pending, the look-up reads what stands before it.
         const pending = input.operation.op === 'rescale' ? input.operation.shift : 0;
@@ -74,8 +76,10 @@ export class FixedPointOracle {
         const s = table.intervalBits + pending;
         const drop = BigInt(table.offsetShift + pending);
         return xs.map((x, e) => {
-          const opened = c[e] ?? 0n;
-          const r = opened - (x - (table.low << BigInt(pending)));
+          const place = x - (table.low << BigInt(pending));
+          // Without an opening there is no mask.
+          const opened = c?.[e] ?? place;
+          const r = opened - place;
           const index = Number(BigInt.asUintN(table.indexBits, (opened >> BigInt(s)) - (r >> BigInt(s))));
           const z = (BigInt.asUintN(s, opened) >> drop) - (BigInt.asUintN(s, r) >> drop);
           return signed(
@@ -100,6 +104,16 @@ export class FixedPointOracle {
     await seen.keepStates();
     return revealed;
   }
+}
+
+/** Whether whoever knows the operands computes the node alone. */
+function isClear(node: NodeInfo): boolean {
+  return node.visibility.kind !== 'secret';
+}
+
+/** The dither that makes a truncation round to nearest, halves up: the one of every truncation in the clear. */
+function nearestDither(shift: number): bigint {
+  return shift === 0 ? 0n : (1n << BigInt(shift - 1)) - 1n;
 }
 
 /** Values that all compute parties know in one execution, from its openings. */
@@ -219,7 +233,8 @@ class PublicValues {
 function sourceOf(graph: Graph, user: NodeInfo): number {
   const { op } = user.operation;
   if (op === 'rescale') return withoutReshape(graph, user.inputs[0] ?? -1);
-  if (op !== 'select' && op !== 'atLeast' && op !== 'lookUp' && op !== 'oneHotMaximum') return -1;
+  const isReader = ['select', 'atLeast', 'isPositive', 'lookUp', 'oneHotMaximum'].includes(op);
+  if (!isReader) return -1;
   const input = graph.node(user.inputs[op === 'select' ? 1 : 0] ?? -1);
   return withoutReshape(graph, input.operation.op === 'rescale' ? (input.inputs[0] ?? -1) : input.id);
 }

@@ -169,6 +169,10 @@ export class PlainGraph<T> {
         };
         return make((_, flat) => (a.isLess(values[flat] ?? a.zero, limit) ? a.zero : a.one));
       }
+      case 'isPositive': {
+        const values = this.#untruncated(inputNode(0), 0n)?.values ?? input(0);
+        return make((_, flat) => (a.isLess(a.zero, values[flat] ?? a.zero) ? a.one : a.zero));
+      }
       case 'equals': {
         const value = a.fromWord(operation.value, inputNode(0).scale);
         return make((_, flat) => {

@@ -44,3 +44,10 @@ export function requires(...packages: readonly SystemPackage[]): (name: string, 
     });
   };
 }
+
+/** As `requires`, for suites of minutes: they run by `npm run test:gpu`, or where TACIT_GPU_TESTS=long. */
+export function longSuite(...packages: readonly SystemPackage[]): (name: string, suite: () => void) => void {
+  const { TACIT_GPU_TESTS: chosen, npm_lifecycle_event: script } = process.env;
+  if (chosen === 'long' || script === 'test:gpu') return requires(...packages);
+  return (name, suite) => describe.skip(`${name} (npm run test:gpu)`, suite);
+}

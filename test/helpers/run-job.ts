@@ -10,10 +10,11 @@ import type { Plan } from '../../engine/plan/plan.ts';
 import type { CryptoPort } from '../../engine/random/crypto-port.ts';
 import { nodeCrypto } from '../../engine/random/node-crypto.ts';
 import { memoryNetwork } from '../../engine/runtime/memory-transport.ts';
-import { Simulation } from '../../engine/runtime/simulation.ts';
+import { Simulation, splitWords } from '../../engine/runtime/simulation.ts';
 import type { MessageKey, Transport, TransportCounters } from '../../engine/runtime/transport.ts';
 import { unpackWords } from '../../engine/runtime/words.ts';
 import type { Graph } from '../../engine/tensor/graph.ts';
+import { fixedCrypto } from './fixed-crypto.ts';
 
 export const PARTIES = ['a', 'b', 'c', 'd', 'e'];
 
@@ -93,15 +94,23 @@ export interface Execution {
   readonly openings: readonly SeenOpening[];
 }
 
-/** All parties of a job and its dealer, in this process. */
+/**
+ * All parties of a job and its dealer, in this process, on fixed randomness unless the options bring other. Inputs without an
+ * owner are split among the parties.
+ */
 export class TestJob {
   readonly plan: Plan;
   readonly simulation: Simulation;
   readonly #frames: Frame[];
-  readonly #owners: ReadonlyMap<string, string>;
+  readonly #owners: ReadonlyMap<string, string | undefined>;
   #execution = 0;
 
-  private constructor(plan: Plan, simulation: Simulation, frames: Frame[], owners: ReadonlyMap<string, string>) {
+  private constructor(
+    plan: Plan,
+    simulation: Simulation,
+    frames: Frame[],
+    owners: ReadonlyMap<string, string | undefined>,
+  ) {
     this.plan = plan;
     this.simulation = simulation;
     this.#frames = frames;
@@ -123,7 +132,7 @@ export class TestJob {
     });
     const simulation = await Simulation.create({
       plan,
-      crypto: options.crypto?.(plan) ?? nodeCrypto,
+      crypto: options.crypto?.(plan) ?? fixedCrypto(),
       kernels: options.kernels ?? (() => Promise.resolve(referenceKernels(wordBits))),
       transports,
     });
@@ -141,8 +150,16 @@ export class TestJob {
     const execution = this.#execution++;
     const from = this.#frames.length;
     const inputs = new Map(this.plan.parties.map((party) => [party, new Map<string, BigUint64Array>()]));
-    for (const [name, words] of Object.entries(feeds.inputs ?? {}))
-      inputs.get(this.#owners.get(name) ?? '')?.set(name, BigUint64Array.from(words));
+    const { parties, programs } = this.plan;
+    for (const [name, words] of Object.entries(feeds.inputs ?? {})) {
+      const owner = this.#owners.get(name);
+      if (owner !== undefined) inputs.get(owner)?.set(name, BigUint64Array.from(words));
+      else if (this.#owners.has(name)) {
+        const { wordBits } = programs.get(program)?.program ?? {};
+        const shares = splitWords(fixedCrypto(8), BigUint64Array.from(words), parties.length, wordBits);
+        shares.forEach((share, i) => inputs.get(parties[i] ?? '')?.set(name, share));
+      }
+    }
     const known = new Map(
       Object.entries(feeds.known ?? {}).map(([name, words]) => [name, BigUint64Array.from(words)] as const),
     );

@@ -5,12 +5,13 @@ import { lower } from '../../engine/plan/lower.ts';
 import { planJob } from '../../engine/plan/plan.ts';
 import type { Plan } from '../../engine/plan/plan.ts';
 import { nodeCrypto } from '../../engine/random/node-crypto.ts';
-import { Simulation } from '../../engine/runtime/simulation.ts';
+import { Simulation, splitWords } from '../../engine/runtime/simulation.ts';
 import { decodeFixed } from '../../engine/runtime/words.ts';
 import { Graph } from '../../engine/tensor/graph.ts';
 import type { GraphOptions } from '../../engine/tensor/graph.ts';
-import { privateInput, toFixed } from '../../engine/tensor/tensor.ts';
+import { sharedInput, toFixed } from '../../engine/tensor/tensor.ts';
 import type { Tensor } from '../../engine/tensor/tensor.ts';
+import { fixedCrypto } from './fixed-crypto.ts';
 
 export interface SecretArgument {
   readonly values: readonly number[];
@@ -31,7 +32,7 @@ export interface Evaluation {
 
 export const PARTIES = ['a', 'b', 'c', 'd', 'e'];
 
-/** Evaluates `trace` on secret arguments (argument i belongs to party i mod n) and reveals the result to the first party. */
+/** Evaluates `trace` on secret arguments, which no party knows, and reveals the result to the first party. */
 export async function evaluateSecretly(
   args: readonly SecretArgument[],
   trace: (...inputs: Tensor[]) => Tensor,
@@ -39,27 +40,24 @@ export async function evaluateSecretly(
 ): Promise<Evaluation> {
   const parties = PARTIES.slice(0, options.parties ?? 2);
   const graph = new Graph({ name: 'test', fractionBits: 16, assumedBound: 54, wordBits: 64, ...options.graph });
-  const owner = (i: number): string => parties[i % parties.length] ?? '';
   const inputs = args.map((arg, i) =>
-    privateInput(graph, `x${i}`, owner(i), arg.shape ?? [arg.values.length], arg.magnitudeBits ?? 10),
+    sharedInput(graph, `x${i}`, arg.shape ?? [arg.values.length], arg.magnitudeBits ?? 10),
   );
   const result = trace(...inputs);
   result.reveal('result', [parties[0] ?? '']);
   const plan = planJob([lower(graph, { parties })], nodeCrypto.sha256);
+  const { wordBits, fractionBits } = graph.options;
   const simulation = await Simulation.create({
     plan,
-    crypto: nodeCrypto,
-    kernels: options.kernels ?? (() => Promise.resolve(referenceKernels(graph.options.wordBits))),
+    crypto: fixedCrypto(),
+    kernels: options.kernels ?? (() => Promise.resolve(referenceKernels(wordBits))),
   });
   const feeds = new Map(parties.map((party) => [party, new Map<string, BigUint64Array>()]));
-  args.forEach((arg, i) =>
-    feeds.get(owner(i))?.set(
-      `x${i}`,
-      BigUint64Array.from(arg.values, (v) =>
-        BigInt.asUintN(graph.options.wordBits, toFixed(v, graph.options.fractionBits)),
-      ),
-    ),
-  );
+  args.forEach((arg, i) => {
+    const encoded = BigUint64Array.from(arg.values, (v) => BigInt.asUintN(wordBits, toFixed(v, fractionBits)));
+    const shares = splitWords(fixedCrypto(8), encoded, parties.length, wordBits);
+    parties.forEach((party, j) => feeds.get(party)?.set(`x${i}`, shares[j] ?? encoded));
+  });
   const revealed = await simulation.execute('test', { inputs: feeds });
   const words = revealed[0]?.get('result') ?? new BigUint64Array(0);
   const cost = plan.programs.get('test')?.cost;

@@ -2,22 +2,23 @@
 import { expect } from 'vitest';
 import type { Kernels, Slot } from '../../engine/kernels/kernels.ts';
 import { packedBytes } from '../../engine/kernels/kernels.ts';
-import { trainingScript } from '../../engine/nn/script.ts';
-import { names, trainingGraphs } from '../../engine/nn/training.ts';
-import type { TrainingSpec } from '../../engine/nn/training.ts';
+import { trainingScript } from '../../engine/nn/training/script.ts';
+import { trainingGraphs } from '../../engine/nn/training/graphs.ts';
+import { names } from '../../engine/nn/training/spec.ts';
+import type { TrainingSpec } from '../../engine/nn/training/spec.ts';
 import { lower } from '../../engine/plan/lower.ts';
 import { planJob } from '../../engine/plan/plan.ts';
 import type { Plan, PlannedProgram } from '../../engine/plan/plan.ts';
 import { slotOf } from '../../engine/plan/records.ts';
-import type { CryptoPort } from '../../engine/random/crypto-port.ts';
-import { SecretKey } from '../../engine/random/crypto-port.ts';
 import { nodeCrypto } from '../../engine/random/node-crypto.ts';
 import { Simulation } from '../../engine/runtime/simulation.ts';
 import { encodeFixed } from '../../engine/runtime/words.ts';
 import { initialWeights } from '../../shared/initialise.ts';
 import type { ModelDescription } from '../../shared/model.ts';
-import { elementCount } from '../../shared/model.ts';
+import { elementCount } from '../../shared/layers/kind.ts';
 import { PublicRandom } from '../../shared/shuffle.ts';
+import { fixedCrypto } from './fixed-crypto.ts';
+import { twoPartySpec } from './two-party-spec.ts';
 
 const PARTIES = ['a', 'b'];
 
@@ -29,38 +30,18 @@ export interface TwinJob {
   readonly steps: number;
 }
 
-/** Real cryptography whose randomness of the operating system is a fixed stream. */
-function fixedCrypto(): CryptoPort {
-  const key = new SecretKey(new Uint8Array(32).fill(7));
-  let block = 0;
-  return {
-    ...nodeCrypto,
-    randomBytes(length) {
-      const bytes = nodeCrypto.chacha20(key, new Uint8Array(12), block, length);
-      block += Math.ceil(length / 64);
-      return bytes;
-    },
-  };
+function specOf(job: TwinJob): TrainingSpec {
+  const optimizer = { name: 'sgd', lr: 0.1, momentum: 0.9, dampening: 0, nesterov: false, weightDecay: 0 } as const;
+  return twoPartySpec({ ...job, optimizer });
 }
 
-function specOf({ description, rows, batch }: TwinJob): TrainingSpec {
-  return {
-    features: [{ owner: 'a', rows, columns: elementCount(description.inputShape) }],
-    arrangement: 'columns',
-    labels: [{ owner: 'b', rows }],
-    description,
-    task: 'classification',
-    trainingRows: rows,
-    testRows: 0,
-    batch,
-    optimizer: { lr: 0.1, momentum: 0.9, weightDecay: 0 },
-    reveal: { model: ['a'], metrics: [] },
-    fractionBits: 16,
-    assumedBound: 54,
-    featureMagnitudeBits: 1,
-    labelMagnitudeBits: 1,
-    standardise: undefined,
-  };
+/** The plan of the job's two parties. */
+export function twinPlan(job: TwinJob): Plan {
+  const graphs = trainingGraphs(specOf(job));
+  return planJob(
+    graphs.map((graph) => lower(graph, { parties: PARTIES })),
+    nodeCrypto.sha256,
+  );
 }
 
 function inputsOf(job: TwinJob): Map<string, Map<string, BigUint64Array>> {
@@ -100,7 +81,7 @@ export function plannedTraffic({ parties, dealer, demand }: PlannedProgram, exec
         bytesUp += sender === undefined ? bytes * parties.length : bytes;
         if (sender === undefined || sender === index) leaves(share, width);
       }
-      for (const { share } of reveals) leaves(share, 64);
+      for (const { sender, share } of reveals) if (sender === undefined || sender === index) leaves(share, 64);
     }
   }
   for (const { fills, corrections } of dealer.stages) {
@@ -130,10 +111,7 @@ export async function expectTwins(
     run(),
 ): Promise<void> {
   const spec = specOf(job);
-  const plan: Plan = planJob(
-    trainingGraphs(spec).map((graph) => lower(graph, { parties: PARTIES })),
-    nodeCrypto.sha256,
-  );
+  const plan = twinPlan(job);
   const script = trainingScript({
     spec,
     seed: 0,

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { nodeCrypto } from '../../engine/random/node-crypto.ts';
 import { openHost } from '../../main/host/run/host.ts';
 import { PartyProcess } from '../../main/host/run/party-process.ts';
+import { spawnParty } from '../../main/host/run/party-starter.ts';
 import type { Listening } from '../../main/host/run/party-process.ts';
 import type { ProcessMessage } from '../../main/host/run/supervision.ts';
 import { openSession } from '../../main/host/peers/session.ts';
@@ -49,6 +50,7 @@ class Watched {
     const failed = Promise.withResolvers<Failed['error']>();
     this.failed = failed.promise;
     this.party = new PartyProcess({
+      startParty: spawnParty,
       name,
       command,
       folder: join(folder, name),
@@ -99,7 +101,13 @@ test('a peer that shows another key than the pinned one is refused by name', asy
         { name: 'd', fingerprint: d.fingerprint, addresses: [d.address] },
       ],
     });
-    a.party.tell({ type: 'run', agreement, files: { data: [join(folder, 'a.csv')], test: [] }, threads: 1 });
+    a.party.tell({
+      type: 'run',
+      agreement,
+      files: { data: [join(folder, 'a.csv')], test: [] },
+      threads: 1,
+      kernels: 'wasm',
+    });
     await expect(a.failed).resolves.toMatchObject({ kind: 'peer', code: 'peer-key-mismatch', party: 'b' });
   });
 });
@@ -124,12 +132,24 @@ test('a peer with another plan, and one that was not paired, end the run by name
         });
       const asPeer = (name: string, { fingerprint: key, address }: Listening) => ({ name, fingerprint: key, address });
       pin(a, asPeer('b', b), asPeer('d', { fingerprint, address: dealer.address }));
-      a.party.tell({ type: 'run', agreement, files: { data: [join(folder, 'a.csv')], test: [] }, threads: 1 });
+      a.party.tell({
+        type: 'run',
+        agreement,
+        files: { data: [join(folder, 'a.csv')], test: [] },
+        threads: 1,
+        kernels: 'wasm',
+      });
       for (const [name, { fingerprint: key, address }] of Object.entries({ a, b })) {
         dealer.links.pin({ fingerprint: key, name, addresses: [address] });
       }
       // b was paired with nobody.
-      b.party.tell({ type: 'run', agreement, files: { data: [join(folder, 'b.csv')], test: [] }, threads: 1 });
+      b.party.tell({
+        type: 'run',
+        agreement,
+        files: { data: [join(folder, 'b.csv')], test: [] },
+        threads: 1,
+        kernels: 'wasm',
+      });
       await expect(b.failed).resolves.toMatchObject({ kind: 'input', code: 'peer-not-pinned' });
 
       const session = openSession(dealer.links, {
@@ -161,11 +181,23 @@ test('data that are not as agreed are refused', async () => {
     ]);
     const members = { a: member(a, 'compute'), b: member(b, 'compute'), d: member(d, 'dealer') };
     const agreement = await agreeOnSmallJob(file, members);
-    a.party.tell({ type: 'run', agreement, files: { data: [join(folder, 'b.csv')], test: [] }, threads: 1 });
+    a.party.tell({
+      type: 'run',
+      agreement,
+      files: { data: [join(folder, 'b.csv')], test: [] },
+      threads: 1,
+      kernels: 'wasm',
+    });
     await expect(a.failed).resolves.toMatchObject({ kind: 'input' });
-    b.party.tell({ type: 'run', agreement, files: noFiles, threads: 1 });
+    b.party.tell({ type: 'run', agreement, files: noFiles, threads: 1, kernels: 'wasm' });
     await expect(b.failed).resolves.toMatchObject({ kind: 'input', code: 'data-not-given' });
-    d.party.tell({ type: 'run', agreement: { ...agreement, members: {} }, files: noFiles, threads: 1 });
+    d.party.tell({
+      type: 'run',
+      agreement: { ...agreement, members: {} },
+      files: noFiles,
+      threads: 1,
+      kernels: 'wasm',
+    });
     await expect(d.failed).resolves.toMatchObject({ kind: 'input', code: 'agreement-inconsistent' });
   });
 });

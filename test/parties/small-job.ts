@@ -12,13 +12,16 @@ import { resolveJob } from '../../shared/resolve-job.ts';
 
 const ROWS = 40;
 
-/** Writes a.csv (two features), b.csv (one feature and the label) and job.yaml; returns the job's path. */
-export async function writeSmallJob(folder: string, changes: Readonly<Record<string, string>> = {}): Promise<string> {
+/** Writes a.csv (two features), b.csv (one feature and the label) and job.yaml, undefined keys left out; returns the job's path. */
+export async function writeSmallJob(
+  folder: string,
+  changes: Readonly<Record<string, string | undefined>> = {},
+): Promise<string> {
   await mkdir(folder, { recursive: true });
   const rows = Array.from({ length: ROWS }, (_, row) => [row % 7, (row * 3) % 11, row % 5, row % 7 > 3 ? 'yes' : 'no']);
   await writeFile(join(folder, 'a.csv'), `x,y\n${rows.map(([x, y]) => `${x},${y}\n`).join('')}`);
   await writeFile(join(folder, 'b.csv'), `z,outcome\n${rows.map(([, , z, outcome]) => `${z},${outcome}\n`).join('')}`);
-  const lines: Record<string, string> = {
+  const lines: Record<string, string | undefined> = {
     name: 'small',
     parties: '{ a: { data: a.csv }, b: { data: b.csv } }',
     dealer: 'd',
@@ -34,6 +37,7 @@ export async function writeSmallJob(folder: string, changes: Readonly<Record<str
   await writeFile(
     file,
     Object.entries(lines)
+      .filter(([, value]) => value !== undefined)
       .map(([key, value]) => `${key}: ${value}\n`)
       .join(''),
   );

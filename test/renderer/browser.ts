@@ -14,8 +14,9 @@ const screenshots = join(root, 'docs/screenshots');
 
 export const WINDOW = { width: 1280, height: 800 };
 
+/** Leaves what is there, which a test beside this one may be serving: unchanged sources give files of the same names. */
 export async function buildInterface(): Promise<void> {
-  await build({ root: join(root, 'renderer'), logLevel: 'error' });
+  await build({ root: join(root, 'renderer'), logLevel: 'error', build: { emptyOutDir: false } });
 }
 
 export function launch(): Promise<Browser> {
@@ -28,7 +29,7 @@ export function launch(): Promise<Browser> {
 /** A window of its own, with what its console complained of. */
 export async function openPage(browser: Browser, url: string): Promise<{ page: Page; complaints: string[] }> {
   const context = await browser.newContext({ viewport: WINDOW, colorScheme: 'light', reducedMotion: 'reduce' });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (message) => {
@@ -56,6 +57,40 @@ export async function seriousFindings(page: Page): Promise<string[]> {
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
       .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
   });
+}
+
+/** Where the page can be moved sideways: the elements that stand out of it on the right, the first three. */
+const widest = `(() => {
+  const { scrollWidth, clientWidth } = document.documentElement;
+  if (scrollWidth <= clientWidth) return [];
+  const isClipped = (one) => {
+    for (let box = one.parentElement; box !== null; box = box.parentElement)
+      if (getComputedStyle(box).overflowX !== 'visible' && box !== document.documentElement && box !== document.body) return true;
+    return false;
+  };
+  return [...document.querySelectorAll('body *')]
+    .filter((one) => one.getBoundingClientRect().right > clientWidth + 1 && !isClipped(one))
+    .slice(0, 3)
+    .map((one) => one.outerHTML.slice(0, 120))
+    .concat('scrolls by ' + (scrollWidth - clientWidth));
+})()`;
+
+/** What axe finds in the view as it stands, what stands out of small windows, and what moves. */
+export async function faultsOfView(page: Page): Promise<string[]> {
+  const faults = await seriousFindings(page);
+  // 640 x 512 is what a window of 1280 x 1024 holds when it is enlarged to 200 %; 320 is what 400 % leaves of it.
+  for (const [width, height] of [
+    [1024, 640],
+    [640, 512],
+    [320, 512],
+  ] as const) {
+    await page.setViewportSize({ width, height });
+    const wide = await page.evaluate<string[]>(widest);
+    faults.push(...wide.map((what) => `${width} wide: ${what}`));
+  }
+  await page.setViewportSize(WINDOW);
+  const moving = await page.evaluate<number>('document.getAnimations().length');
+  return moving > 0 ? [...faults, `${moving} things move`] : faults;
 }
 
 /** Keeps the view in light and dark. */

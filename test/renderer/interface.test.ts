@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -130,6 +130,25 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     await page.getByRole('button', { name: /^line \d+$/ }).waitFor();
     await settle('job-issues');
     await page.getByLabel('Epochs').fill('20');
+    await page.getByLabel('Join rows by').selectOption('a shared id');
+    await page.getByLabel('Id column').fill('id');
+    await page.getByLabel('Id column').blur();
+    expect(await editor.inputValue()).toMatch(/how: ids, on: id/);
+    await page.getByLabel('Join rows by').selectOption('position (already aligned)');
+    await page.getByLabel('Optimizer').selectOption('Adam');
+    expect(await editor.inputValue()).toMatch(/name: adam\s+lr: 0.001/);
+    await page.getByLabel('Rate over time').selectOption('in steps');
+    await page.getByLabel('Every, in epochs').fill('5');
+    await page.getByLabel('Limit gradients').selectOption('each entry');
+    await page.getByLabel('Limit', { exact: true }).fill('2');
+    await page.getByLabel('Noise that nobody knows').selectOption('on sums of gradients, of a split model');
+    await page.getByLabel('Noise over it').fill('3');
+    await page.getByLabel('Noise over it').blur();
+    expect(await editor.inputValue()).toMatch(/privacy:\s+split:\s+norm: 1\s+noise: 3/);
+    await page.getByLabel('Noise that nobody knows').selectOption('on the model, when it is revealed');
+    expect(await editor.inputValue()).toContain('model: { norm: 1, noise: 2 }');
+    await page.getByLabel('Noise that nobody knows').selectOption('none');
+    expect(await editor.inputValue()).not.toContain('privacy');
     await page.getByLabel('Label at').selectOption('clinic-a');
     await page.getByLabel('Label column').fill('sick');
     await page.getByLabel('Data set or path: clinic-b').fill(other);
@@ -138,6 +157,7 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     await page.getByText('The text is a job.').waitFor();
     jobText = await editor.inputValue();
     expect(jobText).toContain('epochs: 20');
+    expect(jobText).toMatch(/schedule:\s+name: step\s+epochs: 5\s+factor: 0.1\s+clip:\s+value: 2/);
     await page.getByRole('button', { name: 'Work out the cost' }).click();
     await page.getByText('Sent by a party').waitFor({ timeout: 60_000 });
     await settle('job');
@@ -168,8 +188,34 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     const shares = await page.locator('td.share').allTextContents();
     const figures = shares.map((text) => Number.parseFloat(text));
     expect(figures).toEqual(figures.toSorted((a, b) => b - a));
+    const layer = page.getByRole('region', { name: 'Model' }).getByRole('button').first();
+    await layer.click();
+    const marked = await page.locator('tr.selected th').allTextContents();
+    expect(marked.length).toBeGreaterThan(0);
+    expect(new Set(marked)).toEqual(new Set([await layer.locator('.name').textContent()]));
+    await page.getByRole('heading', { name: 'Model' }).scrollIntoViewIfNeeded();
+    await keepScreenshots(page, 'insights-model');
     await page.getByRole('heading', { name: 'Timeline' }).scrollIntoViewIfNeeded();
     await keepScreenshots(page, 'insights-timeline');
+    await page.getByRole('heading', { name: 'One execution, moment by moment' }).scrollIntoViewIfNeeded();
+    await keepScreenshots(page, 'insights-step');
+    const [messages, link] = await Promise.all([
+      page.getByRole('region', { name: 'One execution, moment by moment' }).locator('tbody tr').count(),
+      page
+        .locator('section', { has: page.getByRole('heading', { name: 'Links' }) })
+        .locator('tbody tr')
+        .count(),
+    ]);
+    // Either party sends the other one message a round.
+    expect([messages > 0, messages % 2, link]).toEqual([true, 0, 2]);
+    const saved = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Save as page' }).click();
+    const copy = readFileSync(await (await saved).path(), 'utf8');
+    expect(copy).not.toContain('<script');
+    const { page: alone } = await openPage(browser, `data:text/html;base64,${Buffer.from(copy).toString('base64')}`);
+    await alone.getByRole('heading', { name: 'Where did the time go?' }).waitFor();
+    await alone.getByRole('rowheader', { name: 'clinic-a' }).first().waitFor();
+    await alone.context().close();
     const result = page.locator('p.result strong');
     const before = await result.textContent();
     await page.getByLabel('One-way latency').focus();
@@ -181,25 +227,30 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     await settle('runs');
   }, 300_000);
 
-  test('a run of 200 layers is shown whole', async () => {
+  test('a run of 200 layers and three parties is shown whole', async () => {
     const runs = join(clinic!.folder, 'data/runs');
     const [run = ''] = readdirSync(runs);
-    for (const party of ['clinic-a', 'clinic-b']) {
-      const path = join(runs, run, 'parties', party, 'results/insights.json');
+    const parties = join(runs, run, 'parties');
+    cpSync(join(parties, 'clinic-b'), join(parties, 'clinic-c'), { recursive: true });
+    const names = Array.from({ length: 200 }, (_, i) => `dense${i}`);
+    for (const party of ['clinic-a', 'clinic-b', 'clinic-c']) {
+      const path = join(parties, party, 'results/insights.json');
       const insights = runInsightsSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
       const [layer] = insights.layers;
       const [execution] = insights.executions;
-      const layers = Array.from({ length: 200 }, (_, i) => ({ ...layer, layer: `dense${i}`, computeMs: i }));
+      const layers = names.map((name, i) => ({ ...layer, layer: name, computeMs: i }));
+      const model = names.map((name, i) => ({ layer: name, kind: 'dense', inputs: names.slice(i - 1, i), shape: [8] }));
       const executions = Array.from({ length: 1000 }, (_, i) => ({
         ...execution,
         execution: i,
         startMs: execution!.startMs + i * execution!.wallMs,
       }));
-      writeFileSync(path, JSON.stringify({ ...insights, layers, executions, executionsInAll: 5000 }));
+      writeFileSync(path, JSON.stringify({ ...insights, party, layers, model, executions, executionsInAll: 5000 }));
     }
     await section('Insights');
     await page.getByRole('rowheader', { name: 'dense199' }).waitFor();
     await page.getByText('1,000 of 5,000 executions').waitFor();
+    expect(await page.getByRole('region', { name: 'Model' }).getByRole('button').count()).toBe(200);
     expect(complaints).toEqual([]);
   });
 
@@ -224,24 +275,32 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     await page.getByText('Saved.').waitFor();
     await settle('settings-contrast');
     await page.getByLabel('As the system').check();
+    await page.getByRole('button', { name: 'Try the addresses' }).click();
+    await page.getByText('leads to this host').waitFor();
+    await page.getByRole('button', { name: 'Try this machine' }).click();
+    await page
+      .getByText(/G multiply-adds\/s/)
+      .first()
+      .waitFor({ timeout: 60_000 });
     await settle('settings');
+    await page.getByRole('button', { name: 'Look at the report' }).click();
+    await page.getByText('"tacitDiagnostics": 1').waitFor();
+    await settle('diagnostics');
+    await page.keyboard.press('Escape');
+    await page.getByLabel('Passphrase', { exact: true }).fill('four words nobody guesses');
+    await page.getByLabel('Passphrase again').fill('four words nobody guesses');
+    const backup = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Save a backup' }).click();
+    expect((await backup).suggestedFilename()).toBe('clinic-north.tacit-backup');
+    await page.getByText('Saved as clinic-north.tacit-backup.').waitFor();
     await page.keyboard.press('Control+k');
-    await page.getByRole('combobox').fill('peer');
+    await page.getByRole('dialog').getByRole('combobox').fill('peer');
     await settle('palette');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Peers', level: 1 }).waitFor();
 
     const { page: second } = await openPage(browser, clinic!.api.url);
     await second.getByRole('heading', { name: 'Overview' }).waitFor();
-    await second.setViewportSize({ width: 640, height: 512 });
-    const isWide = await second.evaluate(() => {
-      const { document, innerWidth } = globalThis as unknown as {
-        document: { documentElement: { scrollWidth: number } };
-        innerWidth: number;
-      };
-      return document.documentElement.scrollWidth > innerWidth;
-    });
-    expect(isWide).toBe(false);
     await second.context().close();
   });
 

@@ -50,7 +50,16 @@ describe('a job file', () => {
     expect(partyOrder(job)).toEqual(['clinic-a', 'clinic-b']);
     expect(dataParties(job)).toEqual(['clinic-a', 'clinic-b']);
     expect(job.parties['clinic-a']?.data).toEqual(['clinic-a.csv']);
-    expect(job.join).toEqual({ how: 'ids', on: { 'clinic-a': 'patient_id', 'clinic-b': 'patient_id' } });
+    expect(job.join).toEqual({
+      how: 'ids',
+      on: { 'clinic-a': ['patient_id'], 'clinic-b': ['patient_id'] },
+      rules: [{ kind: 'text', case: 'fold', space: 'collapse', accents: 'keep' }],
+      duplicates: 'refuse',
+      unreadable: 'refuse',
+      form: 'curve',
+      matcher: 'none',
+      floor: 10,
+    });
     expect(job.precision).toEqual({ fractionBits: 16, bound: 54 });
     expect(job.train).toMatchObject({ metricsEvery: 'end', missing: 'refuse', optimizer: { weightDecay: 0 } });
     expect(job.reveal.predictions).toEqual([]);
@@ -64,7 +73,7 @@ describe('a job file', () => {
   });
 
   test('has a test fraction of 0.2, or none where files are named', () => {
-    const open = malignancy();
+    const open = { ...malignancy(), join: { how: 'rows' } };
     delete open.train!['test'];
     expect(parseJob(open).train?.test).toBe(0.2);
     for (const party of Object.keys(open.parties))
@@ -149,6 +158,7 @@ describe('a job file', () => {
     [
       'job-two-test-sets',
       (job) => {
+        job.join = { how: 'rows' };
         for (const p of Object.keys(job.parties)) job.parties[p] = { data: 'd.csv', test: 't.csv' };
       },
     ],
@@ -156,6 +166,7 @@ describe('a job file', () => {
       'job-test-file-missing',
       (job) => {
         job.train!['test'] = 0;
+        job.join = { how: 'rows' };
         job.parties['clinic-a'] = { data: 'd.csv', test: 't.csv' };
       },
     ],

@@ -1,14 +1,20 @@
 /** The neutral description: shapes, templates, checks. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { kinds } from '../../shared/layers/table.ts';
+import type { Layer } from '../../shared/layers/table.ts';
+import { expandTemplate } from '../../shared/templates.ts';
 import {
   checkModel,
-  expandTemplate,
   modelDescriptionSchema,
   modelShapes,
+  modelWeights,
   weightShapes,
-  type Layer,
   type ModelDescription,
 } from '../../shared/model.ts';
+import { initialWeights } from '../../shared/initialise.ts';
+import { describeLayers, describeModel, modelInputShape } from '../../shared/job-model.ts';
+import { modelLayerSchema } from '../../shared/job.ts';
 import { convolutional, mlp, standardisedLogistic } from '../engine/models/sample-models.ts';
 
 const dense = (name: string, inputs: number, outputs: number): Layer => ({
@@ -106,5 +112,82 @@ describe('checks', () => {
     expect(() => modelShapes({ inputShape: [2, 9, 7], layers: [{ ...pool, padding: [0, 2, 0, 0] } as Layer] })).toThrow(
       expect.objectContaining({ code: 'model-pool-padding' }),
     );
+  });
+});
+
+test('every kind of layer and block is documented', () => {
+  const text = readFileSync('docs/layers.md', 'utf8');
+  const names = [...Object.keys(kinds), 'transformerEncoder', 'residual'];
+  expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+});
+
+describe('listed layers', () => {
+  const describeAll = (layers: readonly Record<string, unknown>[], input: readonly number[]): ModelDescription =>
+    describeLayers(
+      layers.map((layer) => modelLayerSchema.parse(layer)),
+      input,
+    );
+
+  test.each([
+    ['network-a', [784], 'dense batchNorm relu dense batchNorm relu dense softmax', 784],
+    ['network-b', [1, 28, 28], 'conv2d batchNorm relu averagePool2d', 256],
+    ['network-c', [1, 28, 28], 'conv2d batchNorm relu averagePool2d', 800],
+  ] as const)('%s is the benchmark of CrypTen', (template, input, kindsOfIt, features) => {
+    const model = { template } as const;
+    const description = describeModel(model, modelInputShape(model, 784), 10, 'classification');
+    expect(description.inputShape).toEqual(input);
+    expect(description.layers.map(({ kind }) => kind).join(' ')).toContain(kindsOfIt);
+    expect(description.layers.find((layer) => layer.kind === 'dense')).toMatchObject({ inputs: features });
+    expect(modelShapes(description).at(-1)).toEqual([10]);
+  });
+
+  test('a name may not be that of the input, and inputs are counted', () => {
+    const dense1 = dense('input', 2, 1);
+    expect(() => modelShapes({ inputShape: [2], layers: [dense1] })).toThrow('named input');
+    expect(() => describeAll([{ kind: 'relu', from: ['input', 'input'] }], [2])).toThrow(
+      'Layer relu1 (relu) has 2 inputs; it takes 1.',
+    );
+  });
+
+  test('heads, groups and mirrors that do not fit are named', () => {
+    expect(() => describeAll([{ kind: 'multiHeadAttention', heads: 3 }], [2, 4])).toThrow('3 heads do not divide');
+    expect(() => describeAll([{ kind: 'groupNorm', groups: 3 }], [4, 2])).toThrow('3 groups do not divide');
+    expect(() => describeAll([{ kind: 'pad', padding: 2, mode: 'reflect' }], [1, 2, 2])).toThrow('mirror');
+    expect(() => describeAll([{ kind: 'convTranspose1d', filters: 1, kernel: 2, outputPadding: 1 }], [1, 3])).toThrow(
+      'is not below its stride',
+    );
+  });
+
+  test('running statistics are no trained weights', () => {
+    const roles = modelWeights(describeAll([{ kind: 'batchNorm' }], [3])).map(({ part, role }) => `${part} ${role}`);
+    expect(roles).toEqual(['scale factor', 'bias term', 'mean statistic', 'variance statistic']);
+  });
+
+  test.each([
+    ['glorotUniform', 2 / 60],
+    ['glorotNormal', 2 / 60],
+    ['heUniform', 2 / 40],
+    ['heNormal', 2 / 40],
+  ])('%s has the variance of its source', (init, variance) => {
+    const weights = initialWeights(describeAll([{ kind: 'dense', units: 20, init }], [40]), 5).get(
+      'dense1/kernel',
+    )!.data;
+    const mean = weights.reduce((sum, w) => sum + w, 0) / weights.length;
+    const found = weights.reduce((sum, w) => sum + (w - mean) ** 2, 0) / weights.length;
+    expect(found / variance).toBeGreaterThan(0.85);
+    expect(found / variance).toBeLessThan(1.15);
+  });
+
+  test('orthogonal columns are orthonormal', () => {
+    const { data } = initialWeights(describeAll([{ kind: 'dense', units: 3, init: 'orthogonal' }], [7]), 1).get(
+      'dense1/kernel',
+    )!;
+    for (let a = 0; a < 3; a++)
+      for (let b = 0; b < 3; b++) {
+        const product = Array.from({ length: 7 }, (_, i) => data[i * 3 + a]! * data[i * 3 + b]!).reduce(
+          (x, y) => x + y,
+        );
+        expect(product).toBeCloseTo(a === b ? 1 : 0, 12);
+      }
   });
 });

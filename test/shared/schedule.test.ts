@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { initialWeights } from '../../shared/initialise.ts';
-import { expandTemplate } from '../../shared/model.ts';
+import { expandTemplate } from '../../shared/templates.ts';
 import { batchSizes, epochBatches, rowLayout, splitRows } from '../../shared/schedule.ts';
 import { nextXoshiro128, PublicRandom, shuffledIndexes } from '../../shared/shuffle.ts';
 

@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { isAllowed, noticesText, productionDependencies } from '../../scripts/notices.ts';
+import { isAllowed, noticesText, shippedDependencies } from '../../scripts/notices.ts';
 
 const root = join(import.meta.dirname, '../..');
-const dependencies = productionDependencies(root);
+const dependencies = shippedDependencies(root);
 
 test('assets/NOTICES is what `npm run notices` writes', () => {
   expect(readFileSync(join(root, 'assets/NOTICES'), 'utf8')).toBe(noticesText(dependencies));

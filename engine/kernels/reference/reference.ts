@@ -178,6 +178,24 @@ function visitWindows(g: Windows, visitor: (row: number, image: number) => void)
             }
 }
 
+/** The windows of an image batch as rows. */
+function unfolded(image: Words, g: Windows): Words {
+  const [outHeight, outWidth] = windowsOut(g);
+  const rows = new BigUint64Array(g.batch * outHeight * outWidth * g.channels * g.kernel[0] * g.kernel[1]);
+  visitWindows(g, (row, cell) => {
+    rows[row] = cell < 0 ? 0n : image[cell]!;
+  });
+  return rows;
+}
+
+/** Overwrites an image batch with the sums of its windows' rows. */
+function foldInto(image: Words, rows: Words, g: Windows, modulo: (value: bigint) => bigint): void {
+  image.fill(0n);
+  visitWindows(g, (row, cell) => {
+    if (cell >= 0) image[cell] = modulo(image[cell]! + rows[row]!);
+  });
+}
+
 function execute(memory: ReferenceMemory, instruction: Instruction): void {
   const w = memory.wordBits;
   const modulo = (value: bigint): bigint => BigInt.asUintN(w, value);
@@ -239,11 +257,13 @@ function execute(memory: ReferenceMemory, instruction: Instruction): void {
       return;
     }
     case 'matmul': {
-      const { batch, m, k, n, transposeA, transposeB } = instruction;
-      const out = words(instruction.out);
+      const { batch, m, k, n, transposeA, transposeB, windows } = instruction;
+      const matrices = (slot: WordSlot, of: 'a' | 'b'): Words =>
+        windows?.of === of ? unfolded(words(slot), windows.geometry) : words(slot);
+      const out = windows?.of === 'out' ? new BigUint64Array(batch * m * n) : words(instruction.out);
       out.fill(0n);
       for (const pair of instruction.pairs) {
-        const [a, b] = [words(pair.a), words(pair.b)];
+        const [a, b] = [matrices(pair.a, 'a'), matrices(pair.b, 'b')];
         for (let t = 0; t < batch; t++) {
           const aStart = a.length === m * k ? 0 : t * m * k;
           const bStart = b.length === k * n ? 0 : t * k * n;
@@ -259,6 +279,7 @@ function execute(memory: ReferenceMemory, instruction: Instruction): void {
             }
         }
       }
+      if (windows?.of === 'out') foldInto(words(instruction.out), out, windows.geometry, modulo);
       return;
     }
     case 'sum': {
@@ -394,20 +415,11 @@ function execute(memory: ReferenceMemory, instruction: Instruction): void {
       }
       return;
     }
-    case 'unfold': {
-      const [out, input] = [words(instruction.out), words(instruction.input)];
-      visitWindows(instruction.windows, (row, image) => {
-        out[row] = image < 0 ? 0n : input[image]!;
-      });
+    case 'unfold':
+      words(instruction.out).set(unfolded(words(instruction.input), instruction.windows));
       return;
-    }
-    case 'fold': {
-      const [out, input] = [words(instruction.out), words(instruction.input)];
-      out.fill(0n);
-      visitWindows(instruction.windows, (row, image) => {
-        if (image >= 0) out[image] = modulo(out[image]! + input[row]!);
-      });
-    }
+    case 'fold':
+      foldInto(words(instruction.out), words(instruction.input), instruction.windows, modulo);
   }
 }
 
@@ -432,7 +444,7 @@ export function referenceKernels(wordBits = 64): Kernels {
       program.forEach((instruction, index) => {
         const start = performance.now();
         execute(memory, instruction);
-        timer?.(index, performance.now() - start);
+        timer?.tell(index, performance.now() - start);
       });
     },
     dispose: () => Promise.resolve(),

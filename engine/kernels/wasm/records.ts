@@ -3,7 +3,7 @@
  * module's `execute`; its units are independent, and a step worth sharing is cut into chunks for the threads.
  * Knows nothing of memories and threads themselves.
  */
-import type { Factor, Instruction, Slot, Term } from '../kernels.ts';
+import type { Factor, Instruction, Slot, Term, Windows } from '../kernels.ts';
 import { planeBytes, slotBytes, windowsOut } from '../kernels.ts';
 import * as Op from './assembly/opcodes.ts';
 import { RECORD_BYTES } from './layout.ts';
@@ -160,22 +160,46 @@ function matmulBlocks(layout: Layout, instruction: Instruction & { op: 'matmul' 
   const parts = Math.ceil((layout.threads * blocksOfThread) / batch);
   if (parts === 1) return [m, n];
   const split = (size: number): number => Math.min(size, Math.ceil(size / parts / 8) * 8);
-  const byRows = m >= 64 * parts && (instruction.transposeA || m >= n);
+  const packsRows = instruction.transposeA || instruction.windows?.of === 'a';
+  const byRows = m >= 64 * parts && (packsRows || m >= n);
   return byRows || n < 16 * parts ? [split(m), n] : [m, split(n)];
 }
 
 function matmul(layout: Layout, instruction: Instruction & { op: 'matmul' }): Step {
-  const { out, pairs, batch, m, k, n, transposeA, transposeB } = instruction;
+  const { out, pairs, batch, m, k, n, transposeA, transposeB, windows } = instruction;
   if (out.length === 0) return step(layout, [Op.OP_MATMUL], 0, 0);
   const [rows, columns] = matmulBlocks(layout, instruction);
   const transposes = (transposeA ? 1 : 0) | (transposeB ? 2 : 0);
-  const record = [Op.OP_MATMUL, address(layout, out), m, k, n, transposes, rows, columns, pairs.length];
+  const record = [address(layout, out), m, k, n, transposes, rows, columns, pairs.length];
+  /** Bytes from one matrix to the next. */
+  const pitch = (slot: Slot, of: 'a' | 'b', size: number): number => {
+    if (windows?.of === of) return (slot.length / batch) * 8;
+    return slot.length === size ? 0 : size * 8;
+  };
   for (const { a, b } of pairs) {
-    record.push(address(layout, a), a.length === m * k ? 0 : m * k * 8);
-    record.push(address(layout, b), b.length === k * n ? 0 : k * n * 8);
+    record.push(address(layout, a), pitch(a, 'a', m * k), address(layout, b), pitch(b, 'b', k * n));
   }
+  const totalNs = batch * m * k * n * pairs.length * MULTIPLY_ADD_NS;
+  if (windows?.of === 'out') {
+    const { geometry: g } = windows;
+    // Images first; channels apart only where there are fewer images than threads want.
+    const blocks = Math.min(g.channels, Math.ceil((layout.threads * 4) / g.batch));
+    const blockChannels = layout.threads === 1 ? g.channels : Math.ceil(g.channels / blocks);
+    record[5] = g.batch / batch;
+    record[6] = blockChannels;
+    const units = g.batch * Math.ceil(g.channels / blockChannels);
+    return step(layout, [Op.OP_MATMUL_FOLD, ...record, g.batch, ...geometry(g)], units, totalNs / units);
+  }
+  const windowed = windows?.of === 'a' ? Op.WINDOWS_OF_A : windows?.of === 'b' ? Op.WINDOWS_OF_B : Op.WINDOWS_OF_NONE;
+  record.push(windowed, ...(windows === undefined ? [] : geometry(windows.geometry)));
   const units = batch * Math.ceil(m / rows) * Math.ceil(n / columns);
-  return step(layout, record, units, (batch * m * k * n * pairs.length * MULTIPLY_ADD_NS) / units);
+  return step(layout, [Op.OP_MATMUL, ...record], units, totalNs / units);
+}
+
+/** As assembly/windows.ts reads it. */
+function geometry(g: Windows): number[] {
+  const { channels, height, width, kernel, stride, dilation, padding } = g;
+  return [channels, height, width, ...windowsOut(g), ...kernel, ...stride, ...dilation, padding[0], padding[1]];
 }
 
 /** The steps that carry out a checked instruction. */
@@ -316,12 +340,10 @@ export function prepare(layout: Layout, instruction: Instruction): Step[] {
     case 'fold': {
       const { op, out, input, windows: g } = instruction;
       const [outHeight, outWidth] = windowsOut(g);
-      const code = op === 'unfold' ? Op.OP_UNFOLD : Op.OP_FOLD;
-      const record = [code, at(out), at(input), g.channels, g.height, g.width, outHeight, outWidth, ...g.kernel];
-      record.push(...g.stride, ...g.dilation, g.padding[0], g.padding[1]);
-      const cells = outHeight * outWidth * g.channels * g.kernel[0] * g.kernel[1];
-      if (op === 'unfold') return [step(layout, record, g.batch * outHeight, cells / Math.max(outHeight, 1))];
-      return [step(layout, record, g.batch * g.channels, cells / Math.max(g.channels, 1))];
+      const record = [op === 'unfold' ? Op.OP_UNFOLD : Op.OP_FOLD, at(out), at(input), ...geometry(g)];
+      const channelNs = outWidth * g.kernel[0] * g.kernel[1];
+      if (op === 'unfold') return [step(layout, record, g.batch * outHeight, g.channels * channelNs)];
+      return [step(layout, record, g.batch * g.channels, outHeight * channelNs)];
     }
   }
 }

@@ -57,7 +57,7 @@ class WasmKernels implements Kernels {
       for (const step of steps[index]!) this.#runStep(memory, step, index);
       if (timer !== undefined) {
         const end = performance.now();
-        timer(index, end - start);
+        timer.tell(index, end - start);
         start = end;
       }
     }

@@ -2,7 +2,7 @@
  * One memory on a GPU. What is written waits on the host until the next run or pack, and goes to the device with it in one
  * transfer and one submission; the only wait is for what is packed. Knows nothing of instructions.
  */
-import type { Keystream, Memory, PackedPart, Slot } from '../kernels.ts';
+import type { DeviceTimes, Keystream, Memory, PackedPart, Slot } from '../kernels.ts';
 import { packedBytes } from '../kernels.ts';
 import { checkSlot } from '../check.ts';
 import { MAP_READ, Usage } from './gpu.ts';
@@ -10,6 +10,7 @@ import type { Gpu } from './gpu.ts';
 import type { Paging } from './kernel.ts';
 import { JOB_ARGUMENTS } from './kernel.ts';
 import { keystreamStep } from './keystream.ts';
+import { PassClock } from './pass-clock.ts';
 import { FIRST_BYTE, TRANSFER_KERNELS, packStep, pieces, readsArrived, unpackStep } from './transfer.ts';
 import type { Step } from './step.ts';
 import { BATCH_BYTES, TransferQueue, batchWords, writeBatch } from './transfer-queue.ts';
@@ -23,6 +24,13 @@ const SLACK_BYTES = 16;
 
 function powerOfTwoAtLeast(bytes: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(bytes, 4096)));
+}
+
+/** A compute pass of a program's kernels. */
+export interface ProgramPass {
+  readonly encode: (pass: GPUComputePassEncoder) => void;
+  /** Told the time of the pass, where the memory is timed. */
+  readonly tell?: (ms: number) => void;
 }
 
 export class GpuMemory implements Memory {
@@ -39,11 +47,18 @@ export class GpuMemory implements Memory {
   #transferGroup: GPUBindGroup | undefined;
   #idleReadbacks: GPUBuffer[] = [];
   readonly #queue = new TransferQueue();
+  /** Recorded and not submitted yet: a run goes with the pack that follows it. */
+  #recorded: GPUCommandEncoder | undefined;
+  /** Bytes of the upload buffer that what is recorded will read. */
+  #uploadUsed = 0;
   #waiting = new Uint8Array(4096);
   #waitingBytes = 0;
   /** Bytes of streams that will be expanded into the buffer of what leaves. */
   #streamBytes = 0;
   #disposed = false;
+  #clock: PassClock | undefined;
+  #running: { uploadMs: number; kernelMs: number } = { uploadMs: 0, kernelMs: 0 };
+  #deviceTimes: DeviceTimes = { uploadMs: 0, kernelMs: 0 };
 
   private constructor(gpu: Gpu, bytes: number, paging: Paging, pipelines: ReadonlyMap<string, GPUComputePipeline>) {
     this.bytes = bytes;
@@ -95,7 +110,7 @@ export class GpuMemory implements Memory {
     let from = 0;
     for (const piece of pieces(slot, width, MOST_WAITING_BYTES)) {
       const bytes = packedBytes(piece, width);
-      if (this.#streamBytes > 0 && this.#streamBytes + bytes > MOST_WAITING_BYTES) this.#flush();
+      if (this.#streamBytes > 0 && this.#streamBytes + bytes > MOST_WAITING_BYTES) this.#flushWritten();
       const { step, firstByte, streamBytes } = keystreamStep(keystream, from, bytes, this.#streamBytes);
       this.#streamBytes += streamBytes;
       this.#growLeaving(this.#streamBytes + SLACK_BYTES);
@@ -108,7 +123,7 @@ export class GpuMemory implements Memory {
   async pack(parts: readonly PackedPart[]): Promise<Uint8Array> {
     this.#checkAlive();
     for (const { slot } of parts) checkSlot(slot, this.bytes);
-    const { device, counters } = this.#gpu;
+    const { counters } = this.#gpu;
     let total = 0;
     const steps: Step[] = [];
     const places = parts.map(({ slot, width }) => {
@@ -119,36 +134,57 @@ export class GpuMemory implements Memory {
     });
     this.#growLeaving(total);
     this.#queue.last(steps);
-    const readback = this.#takeReadback(total + 4);
-    const encoder = device.createCommandEncoder();
-    this.encode(encoder, () => {});
+    // Status and times come with the bytes; times at a multiple of 8.
+    const timesAt = Math.ceil((total + 4) / 8) * 8;
+    const encoder = this.#record('readback', []);
+    const readback = this.#takeReadback(timesAt + (this.#clock?.bytes ?? 0));
     if (total > 0) encoder.copyBufferToBuffer(this.#leaving, 0, readback, 0, total);
     encoder.copyBufferToBuffer(this.#status, 0, readback, total, 4);
-    this.submit(encoder);
+    const times = this.#clock?.resolve(encoder, readback, timesAt);
+    const running = this.#running;
+    this.#running = { uploadMs: 0, kernelMs: 0 };
+    this.flush();
     counters.bytesDown += total;
     counters.waits++;
     const packed = new Uint8Array(places.reduce((sum, { bytes }) => sum + bytes, 0));
-    await this.#mapped(readback, total + 4, (bytes) => {
+    await this.#mapped(readback, timesAt + (times?.bytes ?? 0), (bytes) => {
       let next = 0;
       for (const place of places) {
         packed.set(bytes.subarray(place.at, place.at + place.bytes), next);
         next += place.bytes;
       }
       this.#checkStatus(new DataView(bytes.buffer, bytes.byteOffset).getUint32(total, true));
+      times?.read(bytes.subarray(timesAt));
+      this.#deviceTimes = running;
     });
     return packed;
+  }
+
+  deviceTimes(): DeviceTimes {
+    return this.#deviceTimes;
+  }
+
+  /** From now on passes are timed, if the device has a clock. */
+  startClock(): void {
+    this.#clock ??= PassClock.on(this.#gpu.device);
+  }
+
+  get isTimed(): boolean {
+    return this.#clock !== undefined;
   }
 
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#queue.drain();
+    this.#recorded = undefined;
     this.#waiting.fill(0);
     const buffers = [...this.#pages, this.#status, this.#upload, this.#leaving];
     const encoder = this.#gpu.device.createCommandEncoder();
     for (const buffer of buffers) encoder.clearBuffer(buffer);
     this.#gpu.device.queue.submit([encoder.finish()]);
     for (const buffer of [...buffers, ...this.#idleReadbacks]) buffer.destroy();
+    this.#clock?.destroy();
     this.#idleReadbacks = [];
   }
 
@@ -160,30 +196,60 @@ export class GpuMemory implements Memory {
     return this.#group(group, [...buffers, { buffer: this.#status }]);
   }
 
-  /** Encodes what waits, then what `more` adds, in one pass. */
-  encode(encoder: GPUCommandEncoder, more: (pass: GPUComputePassEncoder) => void): void {
+  /** Passes of a program, after what was written before them. */
+  run(passes: readonly ProgramPass[]): void {
+    this.#record('upload', passes);
+  }
+
+  /** Submits what is recorded. */
+  flush(): void {
+    if (this.#recorded === undefined) return;
+    this.#gpu.device.queue.submit([this.#recorded.finish()]);
+    this.#gpu.counters.submissions++;
+    this.#recorded = undefined;
+    this.#uploadUsed = 0;
+  }
+
+  /** Records what waits, which counts as `purpose`, then the passes. */
+  #record(purpose: 'upload' | 'readback', passes: readonly ProgramPass[]): GPUCommandEncoder {
     this.#checkAlive();
     this.#gpu.check();
     const batches = this.#queue.drain();
     const offsets = this.#sendWaiting(batches);
+    const encoder = (this.#recorded ??= this.#gpu.device.createCommandEncoder());
     this.#waitingBytes = 0;
     this.#streamBytes = 0;
-    const pass = encoder.beginComputePass();
-    for (const [number, { kernel, groups }] of batches.entries()) {
-      const pipeline = this.#pipelines.get(kernel.key);
-      if (pipeline === undefined) throw new InternalError('gpu-no-pipeline', `There is no kernel ${kernel.key}.`);
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, this.#currentTransferGroup(), [offsets[number]!]);
-      pass.dispatchWorkgroups(...groups);
+    const running = this.#running;
+    if (batches.length > 0) {
+      this.#pass(
+        encoder,
+        (ms) => (running.uploadMs += purpose === 'upload' ? ms : 0),
+        (pass) => {
+          for (const [number, { kernel, groups }] of batches.entries()) {
+            const pipeline = this.#pipelines.get(kernel.key);
+            if (pipeline === undefined) throw new InternalError('gpu-no-pipeline', `There is no kernel ${kernel.key}.`);
+            pass.setPipeline(pipeline);
+            pass.setBindGroup(0, this.#currentTransferGroup(), [offsets[number]!]);
+            pass.dispatchWorkgroups(...groups);
+          }
+        },
+      );
     }
     this.#gpu.counters.dispatches += batches.length;
-    more(pass);
-    pass.end();
+    for (const { encode, tell } of passes) {
+      const told = (ms: number): void => {
+        running.kernelMs += ms;
+        tell?.(ms);
+      };
+      this.#pass(encoder, told, encode);
+    }
+    return encoder;
   }
 
-  submit(encoder: GPUCommandEncoder): void {
-    this.#gpu.device.queue.submit([encoder.finish()]);
-    this.#gpu.counters.submissions++;
+  #pass(encoder: GPUCommandEncoder, tell: (ms: number) => void, encode: (pass: GPUComputePassEncoder) => void): void {
+    const pass = encoder.beginComputePass(this.#clock?.pass(tell));
+    encode(pass);
+    pass.end();
   }
 
   #checkAlive(): void {
@@ -209,7 +275,7 @@ export class GpuMemory implements Memory {
     let from = 0;
     for (const piece of pieces(slot, width, MOST_WAITING_BYTES)) {
       const bytes = packedBytes(piece, width);
-      if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > MOST_WAITING_BYTES) this.#flush();
+      if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > MOST_WAITING_BYTES) this.#flushWritten();
       this.#queue.write(unpackStep(piece, width, 'arrived', this.#waitingBytes, adds), piece);
       this.#append(packed.subarray(from, from + bytes));
       from += bytes;
@@ -229,10 +295,9 @@ export class GpuMemory implements Memory {
     this.#waitingBytes = end;
   }
 
-  #flush(): void {
-    const encoder = this.#gpu.device.createCommandEncoder();
-    this.encode(encoder, () => {});
-    this.submit(encoder);
+  #flushWritten(): void {
+    this.#record('upload', []);
+    this.flush();
   }
 
   /** Sends the arguments of batches and the bytes that wait; where each batch's arguments begin. */
@@ -240,30 +305,39 @@ export class GpuMemory implements Memory {
     if (batches.length === 0) return [];
     const { device, counters, alignment } = this.#gpu;
     let argumentBytes = 0;
-    const offsets = batches.map((batch) => {
+    const places = batches.map((batch) => {
       const offset = argumentBytes;
       argumentBytes += Math.ceil((batchWords(batch) * 4) / alignment) * alignment;
       return offset;
     });
+    const dataBytes = Math.ceil(this.#waitingBytes / 4) * 4;
+    const bytes = argumentBytes + Math.max(BATCH_BYTES, dataBytes + SLACK_BYTES);
+    const from = this.#uploadSpace(bytes);
     const records = new Uint32Array(argumentBytes / 4);
     for (const [number, batch] of batches.entries()) {
-      const record = records.subarray(offsets[number]! / 4);
+      const record = records.subarray(places[number]! / 4);
       writeBatch(batch, record);
       if (!readsArrived(batch.kernel)) continue;
       // The bytes lie behind the arguments.
-      for (let job = 0; job < batch.jobs.length; job++) record[2 + job * JOB_ARGUMENTS + FIRST_BYTE]! += argumentBytes;
+      for (let job = 0; job < batch.jobs.length; job++)
+        record[2 + job * JOB_ARGUMENTS + FIRST_BYTE]! += from + argumentBytes;
     }
-    const dataBytes = Math.ceil(this.#waitingBytes / 4) * 4;
-    const bytes = argumentBytes + Math.max(BATCH_BYTES, dataBytes + SLACK_BYTES);
+    device.queue.writeBuffer(this.#upload, from, records);
+    if (dataBytes > 0) device.queue.writeBuffer(this.#upload, from + argumentBytes, this.#waiting, 0, dataBytes);
+    this.#uploadUsed = Math.ceil((from + argumentBytes + dataBytes) / alignment) * alignment;
+    counters.argumentBytes += argumentBytes;
+    return places.map((offset) => from + offset);
+  }
+
+  /** Where so many bytes go in the upload buffer: behind what recorded passes read, or at its beginning once those are submitted. */
+  #uploadSpace(bytes: number): number {
+    if (this.#uploadUsed + bytes > this.#upload.size) this.flush();
     if (bytes > this.#upload.size) {
       const old = this.#upload;
       this.#upload = this.#gpu.buffer(powerOfTwoAtLeast(bytes), Usage.storage | Usage.copyTarget);
       this.#retire(old);
     }
-    device.queue.writeBuffer(this.#upload, 0, records);
-    if (dataBytes > 0) device.queue.writeBuffer(this.#upload, argumentBytes, this.#waiting, 0, dataBytes);
-    counters.argumentBytes += argumentBytes;
-    return offsets;
+    return this.#uploadUsed;
   }
 
   #growLeaving(bytes: number): void {
@@ -275,6 +349,7 @@ export class GpuMemory implements Memory {
 
   /** Overwrites and frees a buffer that held shares, after the work that uses it. */
   #retire(buffer: GPUBuffer): void {
+    this.flush();
     this.#transferGroup = undefined;
     const encoder = this.#gpu.device.createCommandEncoder();
     encoder.clearBuffer(buffer);

@@ -12,6 +12,8 @@ export const Usage = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, storage: 
 export const MAP_READ = 0x1;
 const COMPUTE_STAGE = 0x4;
 
+/** Kernels count planes in units of 4 bytes by numbers of 32 bits. */
+const ADDRESSED_BYTES = 2 ** 34;
 /** Storage buffers that a kernel has besides the pages of its memory. */
 const OTHER_BINDINGS = 3;
 
@@ -32,6 +34,22 @@ export interface GpuCounters {
 export interface Layout {
   readonly group: GPUBindGroupLayout;
   readonly pipeline: GPUPipelineLayout;
+}
+
+/** A memory in at most `mostPages` pages. Throws MachineError `gpu-memory` beyond what kernels reach. */
+export function pagingOf(bytes: number, largestPageBytes: number, mostPages: number): Paging {
+  const pageBytes = 2 ** Math.floor(Math.log2(largestPageBytes));
+  const reached = Math.min(Math.max(largestPageBytes, mostPages * pageBytes), ADDRESSED_BYTES);
+  if (bytes > reached) {
+    const gibibytes = (count: number): string => `${(count / 2 ** 30).toFixed(2)} GiB`;
+    throw new MachineError(
+      'gpu-memory',
+      `The plan needs ${gibibytes(bytes)} of working memory; kernels on this GPU reach ${gibibytes(reached)}.`,
+      { hint: 'Run on the CPU, or use a smaller batch or a smaller model.' },
+    );
+  }
+  if (bytes <= largestPageBytes) return { pages: 1, pageBytes: bytes };
+  return { pages: Math.ceil(bytes / pageBytes), pageBytes };
 }
 
 export class Gpu {
@@ -79,19 +97,7 @@ export class Gpu {
 
   /** How a memory of `bytes` bytes is split. Throws MachineError `gpu-memory` when kernels cannot reach so many pages. */
   paging(bytes: number): Paging {
-    if (bytes <= this.#largestPageBytes) return { pages: 1, pageBytes: bytes };
-    const pageBytes = 2 ** Math.floor(Math.log2(this.#largestPageBytes));
-    const pages = Math.ceil(bytes / pageBytes);
-    const most = this.device.limits.maxStorageBuffersPerShaderStage - OTHER_BINDINGS;
-    if (pages > most) {
-      const gibibytes = (count: number): string => `${(count / 2 ** 30).toFixed(2)} GiB`;
-      throw new MachineError(
-        'gpu-memory',
-        `The plan needs ${gibibytes(bytes)} of working memory; kernels on this GPU reach ${gibibytes(most * pageBytes)}.`,
-        { hint: 'Run on the CPU, or use a smaller batch or a smaller model.' },
-      );
-    }
-    return { pages, pageBytes };
+    return pagingOf(bytes, this.#largestPageBytes, this.device.limits.maxStorageBuffersPerShaderStage - OTHER_BINDINGS);
   }
 
   /** A zeroed buffer. */

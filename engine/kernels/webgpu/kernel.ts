@@ -19,6 +19,8 @@ export interface Kernel {
   readonly key: string;
   readonly view: View;
   readonly use: Use;
+  /** What stands before everything else in the module. */
+  readonly directives?: string;
   /** WGSL with an entry point `main`. */
   readonly code: string;
 }
@@ -122,5 +124,5 @@ export function shaderCode(kernel: Kernel, paging: Paging): string {
     bindings.push(`@group(0) @binding(${next + 1}) var<storage, read> arrived: array<u32>;`);
     bindings.push(`@group(0) @binding(${next + 2}) var<storage, read_write> leaving: array<u32>;`);
   }
-  return [...bindings, accessors(kernel.view, paging), wordArithmetic, kernel.code].join('\n');
+  return [kernel.directives ?? '', ...bindings, accessors(kernel.view, paging), wordArithmetic, kernel.code].join('\n');
 }

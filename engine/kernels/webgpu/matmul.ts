@@ -5,14 +5,22 @@
  *   imad9    9 multiply-adds of 32 bits: al in 2 parts of 16 bits, bl in 4 of 8, sums of 24-bit products exact for 128 terms;
  *   dp4a36   9 dot products of 4 bytes: all 36 pairs of byte limbs that matter, four k at a time, by diagonals; a diagonal that
  *            is shifted into the low half has at most 4 pairs, so it is exact for 16384 terms; the others may wrap;
- *   hyb6     4 dot products for al bl by diagonals as above, 2 multiply-adds of 32 bits for the rest.
+ *   hyb6     4 dot products for al bl by diagonals as above, 2 multiply-adds of 32 bits for the rest;
+ *   matrix36 all 36 pairs of byte limbs on matrix units, on cards that offer those (matmul-matrix.ts).
  * Which one is fastest depends on the card: tune.ts measures. Knows nothing of protocols.
  */
-import type { Instruction } from '../kernels.ts';
+import type { Instruction, WordSlot } from '../kernels.ts';
 import type { Kernel } from './kernel.ts';
-import { elementKernel, entryArguments, groupNumber, spread } from './kernel.ts';
+import { elementKernel, entryArguments, spread } from './kernel.ts';
+import { matrixKernel } from './matmul-matrix.ts';
+import { stored, tilePlace } from './matmul-operands.ts';
+import type { Operands } from './matmul-operands.ts';
+import { untiledGroups, untiledKernel, windowedProduct } from './matmul-windows.ts';
+import { matrixTiling } from './matrix-units.ts';
+import type { MatrixUnits } from './matrix-units.ts';
 import type { Step } from './step.ts';
 import { elementStep, wordIndex } from './step.ts';
+import { InternalError } from '../../../shared/errors.ts';
 
 /** Variant, then rows x columns of a thread. Kept from the smallest to compile to the largest. */
 export const MATMUL_VARIANTS = [
@@ -25,8 +33,32 @@ export const MATMUL_VARIANTS = [
   'hyb6_2x2',
   'hyb6_4x2',
   'hyb6_4x4',
+  'matrix36_1x1',
+  'matrix36_1x2',
 ] as const;
 export type MatmulVariant = (typeof MATMUL_VARIANTS)[number];
+
+/** How a device carries out products. */
+export interface Products {
+  readonly variant: MatmulVariant;
+  /** What the device offers; the variants on matrix units need it. */
+  readonly matrixUnits?: MatrixUnits | undefined;
+}
+
+/** Rows x columns of a thread, or of a subgroup in results of matrix units. */
+function partOf(variant: MatmulVariant): readonly [scheme: string, rows: number, columns: number] {
+  const [scheme = '', size] = variant.split('_');
+  const [rows = 1, columns = 1] = (size ?? '1x1').split('x').map(Number);
+  return [scheme, rows, columns];
+}
+
+/** The variants that a device with these matrix units, or without any, has. */
+export function offeredVariants(units: MatrixUnits | undefined): MatmulVariant[] {
+  return MATMUL_VARIANTS.filter((variant) => {
+    const [scheme, rows, columns] = partOf(variant);
+    return scheme !== 'matrix36' || (units !== undefined && matrixTiling(units, [rows, columns]) !== undefined);
+  });
+}
 
 /** A workgroup is SIDE x SIDE threads. */
 const SIDE = 16;
@@ -35,20 +67,6 @@ const THIN = 4;
 
 const IMAD_EXACT_TERMS = 128;
 const BYTES_EXACT_TERMS = 16384;
-
-/**
- * q: m, n, k, batch, out, transposed A, transposed B, number of pairs, then of each pair: A, words from one matrix to the
- * next, B, likewise. Words of A and B at (row, l) and (l, column), zero outside:
- */
-const operandFunctions = `
-fn elementA(base: u32, row: u32, l: u32) -> vec2u {
-  if (row >= q[0] || l >= q[2]) { return vec2u(0u); }
-  return ld(base + select(row * q[2] + l, l * q[0] + row, q[5] == 1u));
-}
-fn elementB(base: u32, l: u32, column: u32) -> vec2u {
-  if (l >= q[2] || column >= q[1]) { return vec2u(0u); }
-  return ld(base + select(l * q[1] + column, column * q[2] + l, q[6] == 1u));
-}`;
 
 function range<T>(count: number, make: (i: number) => T): T[] {
   return Array.from({ length: count }, (_, i) => make(i));
@@ -191,24 +209,24 @@ fn bytes4(x0: u32, x1: u32, x2: u32, x3: u32, by: u32) -> u32 {
   };
 }
 
-function tiledKernel(variant: MatmulVariant, scheme: Scheme, rows: number, columns: number): Kernel {
+function tiledKernel(
+  variant: MatmulVariant,
+  operands: Operands,
+  scheme: Scheme,
+  rows: number,
+  columns: number,
+): Kernel {
   const [tileRows, tileColumns] = [SIDE * rows, SIDE * columns];
   const fold = each(rows, columns, (i, j) => {
     const reset = scheme.sums.map((sum) => `${sum}_${i}_${j} = 0u;`).join(' ');
     return `total_${i}_${j} = add(total_${i}_${j}, ${scheme.folded(`${i}_${j}`)}); ${reset}`;
   });
-  const code = `${operandFunctions}
+  const code = `${operands.functions}
 ${scheme.shared}
 @compute @workgroup_size(${SIDE * SIDE}) fn main(${entryArguments}) {
   let ty = lid / ${SIDE}u;
   let tx = lid % ${SIDE}u;
-  let tilesAcross = (q[1] + ${tileColumns - 1}u) / ${tileColumns}u;
-  let tiles = tilesAcross * ((q[0] + ${tileRows - 1}u) / ${tileRows}u);
-  let tile = ${groupNumber};
-  if (tile >= tiles * q[3]) { return; }
-  let matrix = tile / tiles;
-  let row0 = ((tile % tiles) / tilesAcross) * ${tileRows}u;
-  let column0 = (tile % tilesAcross) * ${tileColumns}u;
+${tilePlace(tileRows, tileColumns)}
   ${each(rows, columns, (i, j) => `var total_${i}_${j} = vec2u(0u); ${scheme.sums.map((sum) => `var ${sum}_${i}_${j} = 0u;`).join(' ')}`)}
   var terms = 0u;
   for (var pair = 0u; pair < q[7]; pair++) {
@@ -233,11 +251,11 @@ ${scheme.shared}
     (i, j) => `{
     let row = row0 + ty + ${SIDE * i}u;
     let column = column0 + tx + ${SIDE * j}u;
-    if (row < q[0] && column < q[1]) { st(q[4] + (matrix * q[0] + row) * q[1] + column, total_${i}_${j}); }
+    if (row < q[0] && column < q[1]) { put(matrix, row, column, total_${i}_${j}); }
   }`,
   )}
 }`;
-  return { key: `matmul ${variant}`, view: 'words', use: 'program', code };
+  return { key: `matmul ${variant} ${operands.name}`, view: 'words', use: 'program', code };
 }
 
 /** As the tiled ones, behind the number of threads: q[1] is m, and so on. */
@@ -268,27 +286,52 @@ interface Tiled {
   readonly tileColumns: number;
 }
 
-const made = new Map<MatmulVariant, Tiled>();
+const made = new Map<string, Tiled>();
 
-function tiled(variant: MatmulVariant): Tiled {
-  const known = made.get(variant);
+/** Throws InternalError `gpu-variant` for a variant that the device does not offer. */
+function tiled({ variant, matrixUnits }: Products, operands: Operands): Tiled {
+  const [scheme, rows, columns] = partOf(variant);
+  if (scheme === 'matrix36') return onMatrixUnits(variant, matrixUnits, [rows, columns], operands);
+  const key = `${variant} ${operands.name}`;
+  const known = made.get(key);
   if (known !== undefined) return known;
-  const [name, size] = variant.split('_');
-  const [rows, columns] = (size ?? '2x2').split('x').map(Number) as [number, number];
-  const scheme = name === 'imad9' ? imad9(rows, columns) : bytesScheme(rows, columns, name === 'hyb6');
-  const kernel = tiledKernel(variant, scheme, rows, columns);
+  const around = scheme === 'imad9' ? imad9(rows, columns) : bytesScheme(rows, columns, scheme === 'hyb6');
+  const kernel = tiledKernel(variant, operands, around, rows, columns);
   const result = { kernel, tileRows: SIDE * rows, tileColumns: SIDE * columns };
-  made.set(variant, result);
+  made.set(key, result);
   return result;
 }
 
-export function matmulSteps(instruction: Instruction & { op: 'matmul' }, variant: MatmulVariant): Step[] {
-  const { out, pairs, batch, m, k, n, transposeA, transposeB } = instruction;
-  const args = [m, n, k, batch, wordIndex(out), transposeA ? 1 : 0, transposeB ? 1 : 0, pairs.length];
-  for (const { a, b } of pairs) {
-    args.push(wordIndex(a), a.length === m * k ? 0 : m * k, wordIndex(b), b.length === k * n ? 0 : k * n);
+function onMatrixUnits(
+  variant: MatmulVariant,
+  units: MatrixUnits | undefined,
+  results: readonly [number, number],
+  operands: Operands,
+): Tiled {
+  const tiling = units === undefined ? undefined : matrixTiling(units, results);
+  if (units === undefined || tiling === undefined) {
+    throw new InternalError('gpu-variant', `This device does not offer products by ${variant}.`);
   }
-  if (variant === 'naive16' || m < THIN || n < THIN) return [elementStep(naiveKernel, out.length, ...args)];
-  const { kernel, tileRows, tileColumns } = tiled(variant);
+  return { ...tiling, kernel: matrixKernel(variant, units, tiling, operands) };
+}
+
+export function matmulSteps(instruction: Instruction & { op: 'matmul' }, products: Products): Step[] {
+  const { out, pairs, batch, transposeA, transposeB, windows } = instruction;
+  const product = windows === undefined ? undefined : windowedProduct(instruction, windows);
+  const { operands, m, k, n } = product ?? { ...instruction, operands: stored };
+  const args = [m, n, k, batch, wordIndex(out), transposeA ? 1 : 0, transposeB ? 1 : 0, pairs.length];
+  /** Words from one matrix to the next. */
+  const pitch = (slot: WordSlot, of: 'a' | 'b', size: number): number =>
+    windows?.of !== of && slot.length === size ? 0 : slot.length / batch;
+  for (const { a, b } of pairs) {
+    args.push(wordIndex(a), pitch(a, 'a', instruction.m * instruction.k));
+    args.push(wordIndex(b), pitch(b, 'b', instruction.k * instruction.n));
+  }
+  if (out.length === 0) return [];
+  const isUntiled = products.variant === 'naive16' || m < THIN || n < THIN;
+  if (product !== undefined) args.push(...product.args);
+  if (isUntiled && product === undefined) return [elementStep(naiveKernel, out.length, ...args)];
+  if (isUntiled) return [{ kernel: untiledKernel(operands), args, groups: untiledGroups(out.length) }];
+  const { kernel, tileRows, tileColumns } = tiled(products, operands);
   return [{ kernel, args, groups: spread(Math.ceil(m / tileRows) * Math.ceil(n / tileColumns) * batch) }];
 }

@@ -10,7 +10,7 @@ import {
 } from './bits.ts';
 import { combineSteps } from './combine.ts';
 import { bitsToWordsSteps, fieldSteps, selectMaskedSteps, sumSteps, wrapSteps } from './elementwise.ts';
-import type { MatmulVariant } from './matmul.ts';
+import type { Products } from './matmul.ts';
 import { matmulSteps } from './matmul.ts';
 import type { Step } from './step.ts';
 import { oneHotWordsSteps, tableLookupSteps } from './tables.ts';
@@ -18,11 +18,11 @@ import { assembleSteps, gatherRowsSteps, stackBitsSteps, stridedSteps } from './
 import { windowsSteps } from './windows.ts';
 
 /** Steps of instruction `number` of a program, without those that have nothing to do. */
-export function stepsOf(instruction: Instruction, number: number, variant: MatmulVariant): Step[] {
-  return allSteps(instruction, number, variant).filter(({ groups }) => groups[0] * groups[1] > 0);
+export function stepsOf(instruction: Instruction, number: number, products: Products): Step[] {
+  return allSteps(instruction, number, products).filter(({ groups }) => groups[0] * groups[1] > 0);
 }
 
-function allSteps(instruction: Instruction, number: number, variant: MatmulVariant): Step[] {
+function allSteps(instruction: Instruction, number: number, products: Products): Step[] {
   switch (instruction.op) {
     case 'combine':
       return combineSteps(instruction);
@@ -33,7 +33,7 @@ function allSteps(instruction: Instruction, number: number, variant: MatmulVaria
     case 'gatherRows':
       return gatherRowsSteps(instruction, number);
     case 'matmul':
-      return matmulSteps(instruction, variant);
+      return matmulSteps(instruction, products);
     case 'sum':
       return sumSteps(instruction);
     case 'field':

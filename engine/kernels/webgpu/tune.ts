@@ -1,6 +1,7 @@
 /** Which variant of products is fastest on a device, measured. Knows nothing of where the answer is kept. */
 import type { Instruction, WordSlot } from '../kernels.ts';
-import { MATMUL_VARIANTS } from './matmul.ts';
+import type { OpenedGpu } from './device.ts';
+import { offeredVariants } from './matmul.ts';
 import type { MatmulVariant } from './matmul.ts';
 import { WebGpuKernels } from './webgpu.ts';
 
@@ -14,15 +15,15 @@ export interface MatmulRate {
 
 /** Rates of a 256 x 256 x 256 product, the fastest first; a variant that the driver does not compile is left out. */
 export async function matmulRates(
-  device: GPUDevice,
-  variants: readonly MatmulVariant[] = MATMUL_VARIANTS,
+  { device, matrixUnits }: Pick<OpenedGpu, 'device' | 'matrixUnits'>,
+  variants: readonly MatmulVariant[] = offeredVariants(matrixUnits),
 ): Promise<MatmulRate[]> {
   const slot = (number: number): WordSlot => ({ kind: 'words', offset: number * SIDE * SIDE * 8, length: SIDE * SIDE });
   const sizes = { batch: 1, m: SIDE, k: SIDE, n: SIDE, transposeA: false, transposeB: false };
   const product: Instruction = { op: 'matmul', out: slot(0), pairs: [{ a: slot(1), b: slot(2) }], ...sizes };
   const rates: MatmulRate[] = [];
   for (const variant of variants) {
-    const kernels = new WebGpuKernels({ device, matmul: variant });
+    const kernels = new WebGpuKernels({ device, matrixUnits, matmul: variant });
     const memory = await kernels.allocate(3 * SIDE * SIDE * 8);
     const program = [product];
     try {
@@ -31,7 +32,7 @@ export async function matmulRates(
       for (let run = 0; run <= RUNS; run++) {
         const startMs = performance.now();
         await kernels.run(memory, program);
-        await kernels.settled();
+        await memory.pack([]);
         if (run > 0) bestMs = Math.min(bestMs, performance.now() - startMs);
       }
       rates.push({ variant, multiplyAddsPerSecond: SIDE ** 3 / (bestMs / 1000) });

@@ -1,17 +1,19 @@
 /**
  * The GPU kernel set, on an injected device. A program is checked, compiled and turned into argument records once; a run is one
- * submission, with whatever was written before it. Tensors stay on the device. Knows nothing of where the device comes from.
+ * submission, with whatever was written before it and the pack that follows. Tensors stay on the device. Knows nothing of where the device comes from.
  */
 import type { Instruction, InstructionTimer, Kernels, Memory } from '../kernels.ts';
 import { checkProgram } from '../check.ts';
 import { Gpu, Usage } from './gpu.ts';
 import type { GpuCounters } from './gpu.ts';
 import { GpuMemory } from './gpu-memory.ts';
+import type { ProgramPass } from './gpu-memory.ts';
 import type { Kernel, Paging } from './kernel.ts';
-import type { MatmulVariant } from './matmul.ts';
+import type { MatmulVariant, Products } from './matmul.ts';
+import type { MatrixUnits } from './matrix-units.ts';
 import type { Step } from './step.ts';
 import { stepsOf } from './steps.ts';
-import { InternalError } from '../../../shared/errors.ts';
+import { InternalError, MachineError } from '../../../shared/errors.ts';
 
 const WORD_BITS = 64;
 
@@ -35,6 +37,8 @@ export interface WebGpuOptions {
   readonly device: GPUDevice;
   /** The tiled products' variant: what tuneMatmul found fastest on this adapter. */
   readonly matmul: MatmulVariant;
+  /** What the device offers of them. */
+  readonly matrixUnits?: MatrixUnits | undefined;
   /** A smaller page than the device's largest binding, to test memories of several pages. */
   readonly largestPageBytes?: number;
 }
@@ -43,24 +47,20 @@ export class WebGpuKernels implements Kernels {
   readonly name = 'webgpu';
   readonly wordBits = WORD_BITS;
   readonly matmul: MatmulVariant;
+  readonly #products: Products;
   readonly #gpu: Gpu;
   readonly #prepared = new WeakMap<readonly Instruction[], PreparedProgram>();
   readonly #memories = new WeakSet<Memory>();
 
   constructor(options: WebGpuOptions) {
     this.matmul = options.matmul;
+    this.#products = { variant: options.matmul, matrixUnits: options.matrixUnits };
     this.#gpu = new Gpu(options.device, options.largestPageBytes);
   }
 
   /** What has gone to and from the device through this set; a copy. */
   counters(): GpuCounters {
     return { ...this.#gpu.counters };
-  }
-
-  /** Resolves when the device has done all that was submitted. */
-  async settled(): Promise<void> {
-    await this.#gpu.device.queue.onSubmittedWorkDone();
-    this.#gpu.check();
   }
 
   async allocate(bytes: number): Promise<Memory> {
@@ -70,19 +70,36 @@ export class WebGpuKernels implements Kernels {
     return memory;
   }
 
-  async run(memory: Memory, program: readonly Instruction[], timer?: InstructionTimer): Promise<void> {
-    if (!(memory instanceof GpuMemory) || !this.#memories.has(memory)) {
-      throw new InternalError('kernel-foreign-memory', 'The memory was allocated by another kernel set.');
-    }
+  /** Instructions whose kernels the driver does not compile, because of a limit or a defect. */
+  async refused(memory: Memory, program: readonly Instruction[]): Promise<ReadonlyMap<number, string>> {
+    const { paging, bytes } = this.#own(memory);
+    checkProgram(program, bytes, WORD_BITS);
+    const reasons = new Map<number, string>();
+    await Promise.all(
+      program.map(async (instruction, number) => {
+        for (const { kernel } of stepsOf(instruction, number, this.#products)) {
+          try {
+            await this.#gpu.pipeline(kernel, paging);
+          } catch (error) {
+            // Anything else is wrong with more than this kernel.
+            if (!(error instanceof MachineError) || error.code !== 'gpu-kernel') throw error;
+            reasons.set(number, error.message);
+          }
+        }
+      }),
+    );
+    return reasons;
+  }
+
+  async run(given: Memory, program: readonly Instruction[], timer?: InstructionTimer): Promise<void> {
+    const memory = this.#own(given);
     const prepared = await this.#prepare(memory, program);
     let group = prepared.groups.get(memory);
     if (group === undefined) {
       group = memory.programGroup(prepared.args, prepared.recordBytes);
       prepared.groups.set(memory, group);
     }
-    const encoder = this.#gpu.device.createCommandEncoder();
-    memory.encode(encoder, (pass) => this.#encode(pass, group, prepared, timer));
-    memory.submit(encoder);
+    memory.run(this.#passes(memory, group, prepared, timer));
   }
 
   /** The device is not this set's, and memories end with their owners. */
@@ -90,36 +107,42 @@ export class WebGpuKernels implements Kernels {
     return Promise.resolve();
   }
 
-  /** The timer is told what preparing commands took: the device works on while the host does something else. */
-  #encode(
-    pass: GPUComputePassEncoder,
+  #own(memory: Memory): GpuMemory {
+    if (memory instanceof GpuMemory && this.#memories.has(memory)) return memory;
+    throw new InternalError('kernel-foreign-memory', 'The memory was allocated by another kernel set.');
+  }
+
+  /** One pass, or one for every group that the timer wants to know of. */
+  #passes(
+    memory: GpuMemory,
     group: GPUBindGroup,
     { steps }: PreparedProgram,
     timer: InstructionTimer | undefined,
-  ): void {
+  ): ProgramPass[] {
+    if (timer !== undefined) memory.startClock();
+    if (timer === undefined || !memory.isTimed) return [{ encode: (pass) => this.#encode(pass, group, steps.flat()) }];
+    return timer.groups.map((first, number) => ({
+      encode: (pass) => this.#encode(pass, group, steps.slice(first, timer.groups[number + 1]).flat()),
+      tell: (ms) => timer.tell(first, ms),
+    }));
+  }
+
+  #encode(pass: GPUComputePassEncoder, group: GPUBindGroup, steps: readonly PreparedStep[]): void {
     let current: GPUComputePipeline | undefined;
-    let start = timer === undefined ? 0 : performance.now();
-    for (let index = 0; index < steps.length; index++) {
-      for (const { pipeline, offset, groups } of steps[index]!) {
-        if (pipeline !== current) pass.setPipeline(pipeline);
-        current = pipeline;
-        pass.setBindGroup(0, group, [offset]);
-        pass.dispatchWorkgroups(groups[0], groups[1]);
-        this.#gpu.counters.dispatches++;
-      }
-      if (timer !== undefined) {
-        const end = performance.now();
-        timer(index, end - start);
-        start = end;
-      }
+    for (const { pipeline, offset, groups } of steps) {
+      if (pipeline !== current) pass.setPipeline(pipeline);
+      current = pipeline;
+      pass.setBindGroup(0, group, [offset]);
+      pass.dispatchWorkgroups(groups[0], groups[1]);
     }
+    this.#gpu.counters.dispatches += steps.length;
   }
 
   async #prepare(memory: GpuMemory, program: readonly Instruction[]): Promise<PreparedProgram> {
     const known = this.#prepared.get(program);
     if (known?.checkedBytes === memory.bytes) return known;
     checkProgram(program, memory.bytes, WORD_BITS);
-    const steps = program.map((instruction, number) => stepsOf(instruction, number, this.matmul));
+    const steps = program.map((instruction, number) => stepsOf(instruction, number, this.#products));
     const pipelines = await this.#compile(
       steps.flat().map(({ kernel }) => kernel),
       memory.paging,

@@ -5,9 +5,19 @@
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { InputError } from '../../../shared/errors.ts';
+import { nodeLabel } from '../../../shared/operator-graph.ts';
 import type { PlainTensor } from '../tensor.ts';
 import { AttributeProto_AttributeType, ModelProtoSchema } from './generated/onnx_pb.ts';
-import type { AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto } from './generated/onnx_pb.ts';
+import type {
+  AttributeProto,
+  GraphProto,
+  ModelProto,
+  NodeProto,
+  OperatorSetIdProto,
+  ValueInfoProto,
+} from './generated/onnx_pb.ts';
+import { Functions } from './functions.ts';
+import type { Versions } from './functions.ts';
 import { dataTypeName, elementTypeOf, tensorFromProto } from './tensor-proto.ts';
 import type { ReadExternalData } from './tensor-proto.ts';
 
@@ -28,6 +38,8 @@ export interface OnnxNode {
   readonly operator: string;
   /** Empty for ONNX's own operators. */
   readonly domain: string;
+  /** Version of the domain's operator set. */
+  readonly version: number;
   /** Value names; an empty name is an omitted optional input or output. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
@@ -37,6 +49,8 @@ export interface OnnxNode {
 /** A graph's input or output. */
 export interface OnnxValue {
   readonly name: string;
+  /** A tensor, a list of tensors, or one of both that may be absent. */
+  readonly form: 'tensor' | 'sequence' | 'optional';
   /** As ONNX spells it (`FLOAT`); undefined where a subgraph leaves it to be inferred. */
   readonly elementType: string | undefined;
   /** Sizes; a text is a named free size, undefined an unnamed one. Undefined as a whole when even the rank is open. */
@@ -55,11 +69,6 @@ export interface OnnxGraph {
   readonly constants: ReadonlyMap<string, PlainTensor>;
 }
 
-/** How errors name a node: name, then operator. */
-export function nodeLabel(node: Pick<OnnxNode, 'name' | 'operator' | 'domain'>): string {
-  return `node "${node.name}" (${node.domain === '' ? '' : `${node.domain}.`}${node.operator})`;
-}
-
 /**
  * Parses and checks an ONNX file.
  * @param what names the file in errors.
@@ -74,11 +83,23 @@ export function readOnnxGraph(bytes: Uint8Array, what: string, readExternal?: Re
     throw damaged(what, 'it cannot be parsed', cause);
   }
   if (model.graph === undefined) throw damaged(what, 'it has no graph');
-  const opset = model.opsetImport.find((entry) => entry.domain === '' || entry.domain === 'ai.onnx')?.version ?? 1n;
-  if (opset < 1n || opset > 1000n) {
-    throw new InputError('onnx-opset', `${what}: operator set version ${opset} is not a version of ONNX.`);
-  }
-  return new GraphReader(what, Number(opset), readExternal).read(model.graph, new Set());
+  const versionsOf = (imports: readonly OperatorSetIdProto[]): Versions => {
+    const versions = new Map([['', 1]]);
+    for (const { domain, version } of imports) {
+      if (version < 1n || version > 1000n) {
+        throw new InputError('onnx-opset', `${what}: operator set version ${version} is not a version of ONNX.`);
+      }
+      versions.set(ownDomain(domain), Number(version));
+    }
+    return versions;
+  };
+  const functions = new Functions(what, model.functions, ({ opsetImport }) => versionsOf(opsetImport));
+  return new GraphReader(what, versionsOf(model.opsetImport), functions, readExternal).read(model.graph, new Set());
+}
+
+/** ONNX's own operators have two names for their domain. */
+function ownDomain(domain: string): string {
+  return domain === 'ai.onnx' ? '' : domain;
 }
 
 function damaged(what: string, reason: string, cause?: unknown): InputError {
@@ -91,17 +112,19 @@ function damaged(what: string, reason: string, cause?: unknown): InputError {
 /** Reads one file's graph and its subgraphs, which share version, name and external data. */
 class GraphReader {
   readonly #what: string;
-  readonly #opset: number;
+  readonly #versions: Versions;
+  readonly #functions: Functions;
   readonly #readExternal: ReadExternalData | undefined;
 
-  constructor(what: string, opset: number, readExternal: ReadExternalData | undefined) {
+  constructor(what: string, versions: Versions, functions: Functions, readExternal: ReadExternalData | undefined) {
     this.#what = what;
-    this.#opset = opset;
+    this.#versions = versions;
+    this.#functions = functions;
     this.#readExternal = readExternal;
   }
 
   /** `outer`: the values that a subgraph sees of the graphs around it. */
-  read(proto: GraphProto, outer: ReadonlySet<string>): OnnxGraph {
+  read(proto: GraphProto, outer: ReadonlySet<string>, versions = this.#versions): OnnxGraph {
     const sparse = proto.sparseInitializer[0];
     if (sparse !== undefined) {
       throw new InputError(
@@ -128,12 +151,14 @@ class GraphReader {
       defined.add(name);
     };
     for (const input of inputs) define(input.name);
-    const produced = new Set(proto.node.flatMap((node) => node.output));
-    const nodes = proto.node.map((node, index) => {
+    const expanded = this.#functions.expand(proto.node, versions);
+    const produced = new Set(expanded.flatMap(({ node }) => node.output));
+    const nodes = expanded.map(({ node, versions: own }, index) => {
       const labelled = {
         name: node.name === '' ? `#${index}` : node.name,
         operator: node.opType,
-        domain: node.domain === 'ai.onnx' ? '' : node.domain,
+        domain: ownDomain(node.domain),
+        version: own.get(ownDomain(node.domain)) ?? 1,
       };
       if (node.opType === '') throw damaged(this.#what, `node "${labelled.name}" has no operator`);
       for (const input of node.input) {
@@ -145,7 +170,7 @@ class GraphReader {
           { hint: 'The graph is cyclic or its nodes are out of order; ONNX allows neither.' },
         );
       }
-      const attributes = this.#attributes(node, nodeLabel(labelled), defined);
+      const attributes = this.#attributes(node, nodeLabel(labelled), defined, own);
       for (const output of node.output) if (output !== '') define(output);
       return { ...labelled, inputs: node.input, outputs: node.output, attributes };
     });
@@ -153,7 +178,7 @@ class GraphReader {
     for (const output of outputs) {
       if (!defined.has(output.name)) throw this.#undefinedValue('the graph gives out', output.name);
     }
-    return { name: proto.name, opset: this.#opset, inputs, outputs, nodes, constants };
+    return { name: proto.name, opset: versions.get('') ?? 1, inputs, outputs, nodes, constants };
   }
 
   #duplicate(name: string): InputError {
@@ -168,11 +193,14 @@ class GraphReader {
 
   #value(info: ValueInfoProto): OnnxValue {
     if (info.name === '') throw damaged(this.#what, 'an input or output has no name');
-    if (info.type === undefined) return { name: info.name, elementType: undefined, shape: undefined };
+    const open = { name: info.name, elementType: undefined, shape: undefined };
+    if (info.type === undefined) return { ...open, form: 'tensor' };
+    if (info.type.value.case === 'sequenceType') return { ...open, form: 'sequence' };
+    if (info.type.value.case === 'optionalType') return { ...open, form: 'optional' };
     if (info.type.value.case !== 'tensorType') {
       throw new InputError(
         'onnx-type',
-        `${this.#what}: "${info.name}" is not a dense tensor, which alone is supported.`,
+        `${this.#what}: "${info.name}" is a map or a sparse tensor, which are not supported.`,
       );
     }
     const { elemType, shape } = info.type.value.value;
@@ -184,6 +212,7 @@ class GraphReader {
     }
     return {
       name: info.name,
+      form: 'tensor',
       elementType: dataTypeName(elemType),
       shape: shape?.dim.map(({ value }) => {
         if (value.case === undefined) return undefined;
@@ -197,11 +226,16 @@ class GraphReader {
     };
   }
 
-  #attributes(node: NodeProto, label: string, defined: ReadonlySet<string>): ReadonlyMap<string, OnnxAttribute> {
+  #attributes(
+    node: NodeProto,
+    label: string,
+    defined: ReadonlySet<string>,
+    versions: Versions,
+  ): ReadonlyMap<string, OnnxAttribute> {
     const attributes = new Map<string, OnnxAttribute>();
     for (const attribute of node.attribute) {
       if (attributes.has(attribute.name)) throw this.#duplicateAttribute(label, attribute.name);
-      attributes.set(attribute.name, this.#attribute(attribute, label, defined));
+      attributes.set(attribute.name, this.#attribute(attribute, label, defined, versions));
     }
     return attributes;
   }
@@ -210,7 +244,7 @@ class GraphReader {
     return new InputError('onnx-attribute', `${this.#what}: ${label} gives its attribute "${name}" twice.`);
   }
 
-  #attribute(proto: AttributeProto, label: string, defined: ReadonlySet<string>): OnnxAttribute {
+  #attribute(proto: AttributeProto, label: string, defined: ReadonlySet<string>, versions: Versions): OnnxAttribute {
     const unsupported = (reason: string): InputError =>
       new InputError('onnx-attribute', `${this.#what}: attribute "${proto.name}" of ${label} ${reason}.`);
     switch (proto.type === AttributeProto_AttributeType.UNDEFINED ? inferredType(proto) : proto.type) {
@@ -228,7 +262,7 @@ class GraphReader {
         };
       case AttributeProto_AttributeType.GRAPH:
         if (proto.g === undefined) throw unsupported('has no value');
-        return { kind: 'graph', value: this.read(proto.g, defined) };
+        return { kind: 'graph', value: this.read(proto.g, defined, versions) };
       case AttributeProto_AttributeType.FLOATS:
         return { kind: 'floats', value: proto.floats };
       case AttributeProto_AttributeType.INTS:

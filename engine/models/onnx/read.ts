@@ -4,22 +4,53 @@
  * Operators: https://onnx.ai/onnx/operators. Knows nothing of bytes or files.
  */
 import { InputError } from '../../../shared/errors.ts';
-import { checkFinite, checkModel, elementCount, layerOutputShape } from '../../../shared/model.ts';
-import type { InputStandardisation, Layer, TrainedModel, WeightTensor } from '../../../shared/model.ts';
+import { elementCount } from '../../../shared/layers/kind.ts';
+import { checkFinite, checkModel, layerOutputShape } from '../../../shared/model.ts';
+import { MODEL_INPUT } from '../../../shared/layers/table.ts';
+import type { Layer } from '../../../shared/layers/table.ts';
+import type { InputStandardisation, TrainedModel, WeightTensor } from '../../../shared/model.ts';
 import { toFloat64 } from '../tensor.ts';
-import { samePadding } from '../same-padding.ts';
+import { samePadding } from '../../../shared/layers/same-padding.ts';
 import type { PlainTensor } from '../tensor.ts';
-import { nodeLabel, readOnnxGraph } from './graph.ts';
+import { nodeLabel } from '../../../shared/operator-graph.ts';
+import { readOnnxGraph } from './graph.ts';
 import type { OnnxGraph, OnnxNode } from './graph.ts';
+import { readOwnModel } from './own-model.ts';
+import { operatorModel } from './operators.ts';
+import type { OperatorModel } from './operators.ts';
 import type { ReadExternalData } from './tensor-proto.ts';
 
 /**
- * Reads an ONNX file that holds a chain of supported layers.
+ * Reads an ONNX file of our own, or one that holds a chain of supported layers.
  * @param what names the file in errors.
  * @throws InputError: those of `readOnnxGraph`; `onnx-unsupported` naming node and operator; `not-finite` naming the tensor.
  */
 export function readOnnx(bytes: Uint8Array, what: string, readExternal?: ReadExternalData): TrainedModel {
-  return modelFromGraph(readOnnxGraph(bytes, what, readExternal), what);
+  return readOwnModel(bytes, what) ?? modelFromGraph(readOnnxGraph(bytes, what, readExternal), what);
+}
+
+/** What an ONNX file holds: layers where it is one chain of them, else operators. */
+export type OnnxModel =
+  | { readonly kind: 'layers'; readonly model: TrainedModel }
+  | { readonly kind: 'operators'; readonly model: OperatorModel };
+
+/** Reasons why a graph is no chain of layers; as a graph of operators it may be fine. */
+const notAChain = ['onnx-not-a-chain', 'onnx-unsupported', 'onnx-type', 'onnx-input-shape'];
+
+/**
+ * Reads any ONNX file. Operators are not looked at: tracing refuses those that cannot be computed.
+ * @throws InputError: those of `readOnnxGraph`; `not-finite` naming the tensor.
+ */
+export function readOnnxModel(bytes: Uint8Array, what: string, readExternal?: ReadExternalData): OnnxModel {
+  const own = readOwnModel(bytes, what);
+  if (own !== undefined) return { kind: 'layers', model: own };
+  const graph = readOnnxGraph(bytes, what, readExternal);
+  try {
+    return { kind: 'layers', model: modelFromGraph(graph, what) };
+  } catch (cause) {
+    if (!(cause instanceof InputError) || !notAChain.includes(cause.code)) throw cause;
+    return { kind: 'operators', model: operatorModel(graph) };
+  }
 }
 
 /** Converts a graph that is one chain of supported layers; errors as `readOnnx`. */
@@ -39,7 +70,7 @@ class ChainReader {
   readonly #constants: Map<string, PlainTensor>;
   readonly #layers: Layer[] = [];
   readonly #weights = new Map<string, WeightTensor>();
-  readonly #names = new Set<string>();
+  readonly #names = new Set<string>([MODEL_INPUT]);
   /** Shape of the value at the end of the chain so far, without batch. */
   #shape: readonly number[] = [];
   #standardisation: InputStandardisation | undefined;
@@ -168,6 +199,9 @@ class ChainReader {
         break;
       case 'GlobalAveragePool':
         this.#globalAveragePool(node);
+        break;
+      case 'BatchNormalization':
+        this.#batchNorm(node, attributes);
         break;
       case 'Identity':
         break;
@@ -326,6 +360,24 @@ class ChainReader {
     const kernel: Pair = [this.#shape[1] ?? 1, this.#shape[2] ?? 1];
     const name = this.#name(node, 'pool');
     this.#push({ kind: 'averagePool2d', name, kernel, stride: [1, 1], padding: [0, 0, 0, 0], countPadding: false });
+  }
+
+  #batchNorm(node: OnnxNode, attributes: Attributes): void {
+    const [epsilon, momentum] = [attributes.float('epsilon', 1e-5), attributes.float('momentum', 0.9)];
+    const isTrained = attributes.int('training_mode', 0) !== 0;
+    const isByCell = attributes.int('spatial', 1) === 0;
+    const fits = epsilon >= 1e-6 && epsilon <= 1 && momentum >= 0 && momentum < 1;
+    if (this.#graph.opset < 7 || isTrained || isByCell || !fits)
+      throw this.#unsupported(node, 'is not a normalisation by channels with statistics that are known');
+    const [channels = 0] = this.#shape;
+    const name = this.#name(node, 'norm');
+    ['scale', 'bias', 'mean', 'variance'].forEach((part, i) =>
+      this.#weights.set(`${name}/${part}`, {
+        shape: [channels],
+        data: this.#rowVector(node, node.inputs[i + 1] ?? '', channels),
+      }),
+    );
+    this.#push({ kind: 'batchNorm', name, channels, epsilon, momentum });
   }
 
   #dropout(node: OnnxNode, attributes: Attributes): void {

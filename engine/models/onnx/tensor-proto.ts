@@ -4,12 +4,18 @@
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { InputError } from '../../../shared/errors.ts';
-import { elementCount } from '../../../shared/model.ts';
+import { elementCount } from '../../../shared/layers/kind.ts';
 import { leavesFolder } from '../relative-path.ts';
 import { tensorBytes, tensorFromBytes } from '../tensor.ts';
 import type { ElementType, HalfType, PlainTensor } from '../tensor.ts';
-import { TensorProto_DataLocation, TensorProto_DataType, TensorProtoSchema } from './generated/onnx_pb.ts';
-import type { TensorProto } from './generated/onnx_pb.ts';
+import {
+  OptionalProtoSchema,
+  SequenceProtoSchema,
+  TensorProto_DataLocation,
+  TensorProto_DataType,
+  TensorProtoSchema,
+} from './generated/onnx_pb.ts';
+import type { SequenceProto, TensorProto } from './generated/onnx_pb.ts';
 
 /**
  * Reads a whole file that a model keeps outside itself. `location` is relative to the model's folder and was checked not
@@ -59,6 +65,36 @@ export function readTensorProto(bytes: Uint8Array, what: string): PlainTensor {
   }
   if (proto.dataType === 0) throw notATensor(what);
   return tensorFromProto(proto, what);
+}
+
+/**
+ * Reads a stand-alone SequenceProto file: a list of tensors.
+ * @throws InputError as `readTensorProto`.
+ */
+export function readSequenceProto(bytes: Uint8Array, what: string): PlainTensor[] {
+  try {
+    return sequence(fromBinary(SequenceProtoSchema, bytes), what);
+  } catch (cause) {
+    throw cause instanceof InputError ? cause : notATensor(what, cause);
+  }
+}
+
+/**
+ * Reads a stand-alone OptionalProto file: a tensor, a list of tensors, or nothing.
+ * @throws InputError as `readTensorProto`.
+ */
+export function readOptionalProto(bytes: Uint8Array, what: string): PlainTensor | PlainTensor[] | undefined {
+  try {
+    const { tensorValue, sequenceValue } = fromBinary(OptionalProtoSchema, bytes);
+    if (tensorValue !== undefined) return tensorFromProto(tensorValue, what);
+    return sequenceValue === undefined ? undefined : sequence(sequenceValue, what);
+  } catch (cause) {
+    throw cause instanceof InputError ? cause : notATensor(what, cause);
+  }
+}
+
+function sequence({ tensorValues }: SequenceProto, what: string): PlainTensor[] {
+  return tensorValues.map((tensor) => tensorFromProto(tensor, what));
 }
 
 function notATensor(what: string, cause?: unknown): InputError {

@@ -1,23 +1,27 @@
 /**
- * Writes a model as an ONNX file that any ONNX runtime takes: batches of raw features in, answers out. Every node has the
- * name of its layer, every constant the name of its weight. Weights are stored as float32, ONNX's common denominator.
- * Operators: https://onnx.ai/onnx/operators, set 17. Knows nothing of shares: the weights come in the clear.
+ * Writes a model as an ONNX file that any ONNX runtime takes: batches of raw features in, answers out. Every layer's main node
+ * has the name of the layer, every weight its own name. Weights are stored as float32, ONNX's common denominator. The
+ * description goes along as metadata, so that our own files come back as the layers they were (own-model.ts).
+ * Knows nothing of shares: the weights come in the clear.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { InternalError } from '../../../shared/errors.ts';
-import { checkFinite, checkModel, modelShapes } from '../../../shared/model.ts';
-import type { Layer, TrainedModel, WeightTensor } from '../../../shared/model.ts';
+import type { Shape } from '../../../shared/layers/kind.ts';
+import type { KindName, LayerOf } from '../../../shared/layers/table.ts';
+import { MODEL_INPUT } from '../../../shared/layers/table.ts';
+import { checkModel, layerInputShapes, layerInputs, modelShapes } from '../../../shared/model.ts';
+import type { TrainedModel } from '../../../shared/model.ts';
 import {
-  AttributeProto_AttributeType,
-  AttributeProtoSchema,
   GraphProtoSchema,
   ModelProtoSchema,
-  NodeProtoSchema,
+  StringStringEntryProtoSchema,
   TensorProto_DataType,
   ValueInfoProtoSchema,
 } from './generated/onnx_pb.ts';
-import type { AttributeProto, NodeProto, TensorProto, ValueInfoProto } from './generated/onnx_pb.ts';
-import { tensorToProto } from './tensor-proto.ts';
+import type { GraphProto, ValueInfoProto } from './generated/onnx_pb.ts';
+import { NodeList } from './nodes.ts';
+import { layerWriters } from './write-layers.ts';
+import type { Written } from './write-layers.ts';
 
 /** Operator set 17 belongs to IR version 8 (ONNX 1.12); runtimes since 2022 take both. */
 const opset = 17n;
@@ -26,65 +30,80 @@ const irVersion = 8n;
 /** Names of the model's input and output in the file. */
 const inputName = 'input';
 const outputName = 'output';
+/** Key of the description in the file's metadata. */
+export const DESCRIPTION_KEY = 'tacit.description';
 
 /**
  * The bytes of model.onnx. The standardisation, if any, becomes the first two nodes (Sub, Mul).
  * @throws InputError when the model is inconsistent or a weight is not finite in float32, naming the tensor.
  */
 export function writeOnnx(model: TrainedModel): Uint8Array<ArrayBuffer> {
-  checkModel(model);
-  const { description, weights, standardisation } = model;
-  const constants: TensorProto[] = [];
-  const nodes: NodeProto[] = [];
-  const constant = (name: string, tensor: WeightTensor): string => {
-    const data = Float32Array.from(tensor.data);
-    checkFinite(`Weight ${name}, stored as float32,`, data);
-    constants.push(tensorToProto({ type: 'float32', shape: tensor.shape, data }, name));
-    return name;
-  };
-  let value = inputName;
-  let pending = description.layers.length + (standardisation === undefined ? 0 : 2);
-  /** Appends a node that takes the value of the node before it. */
-  const append = (name: string, opType: string, operands: string[], attribute: AttributeProto[]): void => {
-    pending--;
-    const output = pending === 0 ? outputName : `${name}/output`;
-    nodes.push(create(NodeProtoSchema, { name, opType, input: [value, ...operands], output: [output], attribute }));
-    value = output;
-  };
-  if (standardisation !== undefined) {
-    const shape = description.inputShape;
-    const { subtract, multiply } = standardisation;
-    append('standardise/subtract', 'Sub', [constant('standardise/mean', { shape, data: subtract })], []);
-    append('standardise/multiply', 'Mul', [constant('standardise/factor', { shape, data: multiply })], []);
-  }
-  for (const layer of description.layers) {
-    const operands = ['kernel', 'bias'].flatMap((part) => {
-      const tensor = weights.get(`${layer.name}/${part}`);
-      return tensor === undefined ? [] : [constant(`${layer.name}/${part}`, tensor)];
-    });
-    append(layer.name, operatorOf(layer), operands, attributesOf(layer));
-  }
-  const outputShape = modelShapes(description).at(-1);
-  if (outputShape === undefined)
-    throw new InternalError('model-without-layers', 'a model without layers has no output');
   return toBinary(
     ModelProtoSchema,
     create(ModelProtoSchema, {
       irVersion,
-      opsetImport: [{ domain: '', version: opset }],
+      opsetImport: [...versionsOf(model)].map(([domain, version]) => ({ domain, version })),
       producerName: 'tacit',
-      graph: create(GraphProtoSchema, {
-        name: 'model',
-        node: nodes,
-        initializer: constants,
-        input: [batchOf(inputName, description.inputShape)],
-        output: [batchOf(outputName, outputShape)],
-      }),
+      graph: onnxGraphOf(model),
+      metadataProps: [
+        create(StringStringEntryProtoSchema, { key: DESCRIPTION_KEY, value: JSON.stringify(model.description) }),
+      ],
     }),
   );
 }
 
-function batchOf(name: string, shape: readonly number[]): ValueInfoProto {
+/** Operator sets by domain: those of an imported graph where there is one, for its nodes are written as they were read. */
+function versionsOf({ description }: TrainedModel): ReadonlyMap<string, bigint> {
+  const graphs = description.layers.flatMap((layer) => (layer.kind === 'operators' ? [layer.graph] : []));
+  const nodes = graphs.flatMap((graph) => graph.nodes);
+  return new Map([['', opset], ...nodes.map(({ domain, version }) => [domain, BigInt(version)] as const)]);
+}
+
+/** The graph of the file; the same for the same model. */
+export function onnxGraphOf(model: TrainedModel): GraphProto {
+  checkModel(model);
+  const { description, weights, standardisation } = model;
+  const { inputShape, layers } = description;
+  const list = new NodeList();
+  let input = inputName;
+  if (standardisation !== undefined) {
+    const mean = list.floats('standardise/mean', { shape: inputShape, data: standardisation.subtract });
+    const factor = list.floats('standardise/factor', { shape: inputShape, data: standardisation.multiply });
+    const centred = list.add('standardise/subtract', 'Sub', [input, mean]);
+    input = list.add('standardise/multiply', 'Mul', [centred, factor]);
+  }
+  const shapes = modelShapes(description);
+  const inputShapes = layerInputShapes(description);
+  const values = new Map([[MODEL_INPUT, input]]);
+  layers.forEach((layer, position) => {
+    const written: Written = {
+      list,
+      inputs: layerInputs(layers, position).map((name) => values.get(name) ?? ''),
+      shapes: inputShapes[position] ?? [],
+      output: shapes[position] ?? [],
+      weight: (part) => {
+        const tensor = weights.get(`${layer.name}/${part}`);
+        if (tensor === undefined) throw new InternalError('weight-unknown', `${layer.name} has no weight ${part}.`);
+        return tensor;
+      },
+    };
+    values.set(layer.name, writeLayer(layer, written));
+  });
+  list.renameLast(outputName);
+  return create(GraphProtoSchema, {
+    name: 'model',
+    node: list.nodes,
+    initializer: list.constants,
+    input: [batchOf(inputName, inputShape)],
+    output: [batchOf(outputName, shapes.at(-1) ?? [])],
+  });
+}
+
+function writeLayer<K extends KindName>(layer: LayerOf<K>, written: Written): string {
+  return layerWriters[layer.kind](layer, written);
+}
+
+function batchOf(name: string, shape: Shape): ValueInfoProto {
   return create(ValueInfoProtoSchema, {
     name,
     type: {
@@ -102,65 +121,4 @@ function batchOf(name: string, shape: readonly number[]): ValueInfoProto {
       },
     },
   });
-}
-
-function operatorOf(layer: Layer): string {
-  switch (layer.kind) {
-    case 'dense':
-      return 'Gemm';
-    case 'relu':
-      return 'Relu';
-    case 'sigmoid':
-      return 'Sigmoid';
-    case 'tanh':
-      return 'Tanh';
-    case 'softmax':
-      return 'Softmax';
-    case 'flatten':
-      return 'Flatten';
-    case 'conv2d':
-      return 'Conv';
-    case 'maxPool2d':
-      return 'MaxPool';
-    case 'averagePool2d':
-      return 'AveragePool';
-  }
-}
-
-/** Only what differs from ONNX's defaults, and what has none. */
-function attributesOf(layer: Layer): AttributeProto[] {
-  switch (layer.kind) {
-    case 'conv2d':
-      return [
-        ints('kernel_shape', layer.kernel),
-        ints('strides', layer.stride),
-        ints('dilations', layer.dilation),
-        ints('pads', layer.padding),
-        int('group', layer.groups),
-      ];
-    case 'maxPool2d':
-      return [
-        ints('kernel_shape', layer.kernel),
-        ints('strides', layer.stride),
-        ints('dilations', layer.dilation),
-        ints('pads', layer.padding),
-      ];
-    case 'averagePool2d':
-      return [
-        ints('kernel_shape', layer.kernel),
-        ints('strides', layer.stride),
-        ints('pads', layer.padding),
-        int('count_include_pad', layer.countPadding ? 1 : 0),
-      ];
-    default:
-      return [];
-  }
-}
-
-function int(name: string, value: number): AttributeProto {
-  return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INT, i: BigInt(value) });
-}
-
-function ints(name: string, values: readonly number[]): AttributeProto {
-  return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INTS, ints: values.map(BigInt) });
 }

@@ -6,11 +6,15 @@
  */
 import type { z } from 'zod';
 import { InputError } from '../../../shared/errors.ts';
-import { checkFinite, checkModel, elementCount, layerOutputShape } from '../../../shared/model.ts';
-import type { Layer, TrainedModel, WeightTensor } from '../../../shared/model.ts';
+import { elementCount } from '../../../shared/layers/kind.ts';
+import { checkFinite, checkModel, layerOutputShape } from '../../../shared/model.ts';
+import { MODEL_INPUT } from '../../../shared/layers/table.ts';
+import type { Layer } from '../../../shared/layers/table.ts';
+import type { TrainedModel, WeightTensor } from '../../../shared/model.ts';
 import { leavesFolder } from '../relative-path.ts';
-import { samePadding } from '../same-padding.ts';
+import { samePadding } from '../../../shared/layers/same-padding.ts';
 import { elementBytes, tensorFromBytes, toFloat64 } from '../tensor.ts';
+import { ownModel } from './own-model.ts';
 import {
   activationSchema,
   conv2dSchema,
@@ -53,6 +57,10 @@ export function readTfjsLayers(modelJson: string, readShard: ReadShard, what: st
     throw notAModel(what, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown content'}`, parsed.error);
   }
   const { modelTopology, weightsManifest } = parsed.data;
+  const weights = new Map<string, WeightTensor>();
+  for (const group of weightsManifest) readGroup(group, readShard, what, weights);
+  const own = ownModel(json, weights);
+  if (own !== undefined) return own;
   if (modelTopology.class_name !== 'Sequential') {
     throw new InputError(
       'tfjs-unsupported',
@@ -62,8 +70,6 @@ export function readTfjsLayers(modelJson: string, readShard: ReadShard, what: st
       },
     );
   }
-  const weights = new Map<string, WeightTensor>();
-  for (const group of weightsManifest) readGroup(group, readShard, what, weights);
   return new TopologyReader(what, weights).read(modelTopology.config);
 }
 
@@ -126,7 +132,7 @@ class TopologyReader {
   readonly #stored: ReadonlyMap<string, WeightTensor>;
   readonly #layers: Layer[] = [];
   readonly #weights = new Map<string, WeightTensor>();
-  readonly #names = new Set<string>();
+  readonly #names = new Set<string>([MODEL_INPUT]);
   /** Channels-first shape after the layers so far, without batch. */
   #shape: readonly number[] = [];
   #channelsLast = false;

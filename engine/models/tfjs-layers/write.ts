@@ -1,12 +1,16 @@
 /**
  * Writes a model in the TF.js Layers format: model.json and one weights.bin, which tf.loadLayersModel takes as they are.
- * Images stay channels first, as in the description. Weights are float32. Knows nothing of shares: weights come in the clear.
+ * Sequences of layers become a Sequential, graphs a Model. Images stay channels first, as in the description, which goes along
+ * as metadata, so that our own files come back as they were (own-model.ts). Weights are float32. Knows nothing of shares:
+ * weights come in the clear.
  */
-import { InputError } from '../../../shared/errors.ts';
-import { checkFinite, checkModel, layerOutputShape } from '../../../shared/model.ts';
-import type { Layer, TrainedModel, WeightTensor } from '../../../shared/model.ts';
-import { samePadding } from '../same-padding.ts';
+import { MODEL_INPUT } from '../../../shared/layers/table.ts';
+import { checkFinite, checkModel, layerInputShapes, layerInputs } from '../../../shared/model.ts';
+import type { ModelDescription, TrainedModel } from '../../../shared/model.ts';
 import { foldStandardisation } from '../standardisation.ts';
+import { storedWeights } from './weights.ts';
+import { writeLayer } from './write-layers.ts';
+import type { WrittenLayer } from './write-layers.ts';
 
 export interface TfjsLayersFiles {
   /** Content of model.json; it names weights.bin beside it. */
@@ -15,13 +19,6 @@ export interface TfjsLayersFiles {
   readonly weights: Uint8Array<ArrayBuffer>;
 }
 
-interface WrittenLayer {
-  readonly class_name: string;
-  readonly config: Record<string, unknown>;
-}
-
-type ImageLayer = Extract<Layer, { kind: 'conv2d' | 'maxPool2d' | 'averagePool2d' }>;
-
 /**
  * The two files. The format has no per-feature standardisation, so it is folded into the first dense layer.
  * @throws InputError `tfjs-unsupported` naming a layer that the format cannot express; `not-finite` naming a weight.
@@ -29,26 +26,14 @@ type ImageLayer = Extract<Layer, { kind: 'conv2d' | 'maxPool2d' | 'averagePool2d
 export function writeTfjsLayers(model: TrainedModel): TfjsLayersFiles {
   checkModel(model);
   const { description, weights } = foldStandardisation(model);
-  const layers: WrittenLayer[] = [];
   const manifest: { name: string; shape: readonly number[]; dtype: 'float32' }[] = [];
   const chunks: Float32Array[] = [];
-  let shape = description.inputShape;
-  for (const layer of description.layers) {
-    layers.push(...writeLayer(layer, shape));
-    for (const part of ['kernel', 'bias']) {
-      const name = `${layer.name}/${part}`;
-      const tensor = weights.get(name);
-      if (tensor === undefined) continue;
-      const stored = layer.kind === 'conv2d' && part === 'kernel' ? filtersLast(tensor) : tensor;
-      const data = Float32Array.from(stored.data);
-      checkFinite(`Weight ${name}, stored as float32,`, data);
-      manifest.push({ name, shape: stored.shape, dtype: 'float32' });
-      chunks.push(data);
-    }
-    shape = layerOutputShape(layer, shape);
+  for (const { name, tensor } of storedWeights(description, weights)) {
+    const data = Float32Array.from(tensor.data);
+    checkFinite(`Weight ${name}, stored as float32,`, data);
+    manifest.push({ name, shape: tensor.shape, dtype: 'float32' });
+    chunks.push(data);
   }
-  const first = layers[0];
-  if (first !== undefined) first.config['batch_input_shape'] = [null, ...description.inputShape];
   const all = new Float32Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let offset = 0;
   for (const chunk of chunks) {
@@ -60,122 +45,48 @@ export function writeTfjsLayers(model: TrainedModel): TfjsLayersFiles {
     generatedBy: 'tacit',
     convertedBy: null,
     modelTopology: {
-      class_name: 'Sequential',
-      config: { name: 'model', layers },
+      ...topology(description),
       keras_version: 'tfjs-layers 4.22.0',
       backend: 'tensor_flow.js',
     },
     weightsManifest: [{ paths: ['weights.bin'], weights: manifest }],
+    userDefinedMetadata: { tacit: description },
   });
   return { modelJson, weights: new Uint8Array(all.buffer) };
 }
 
-function writeLayer(layer: Layer, input: readonly number[]): WrittenLayer[] {
-  const common = { name: layer.name, trainable: true, dtype: 'float32' };
-  switch (layer.kind) {
-    case 'dense':
-      return [
-        {
-          class_name: 'Dense',
-          config: { ...common, units: layer.outputs, activation: 'linear', use_bias: layer.useBias },
-        },
-      ];
-    case 'relu':
-    case 'sigmoid':
-    case 'tanh':
-    case 'softmax':
-      return [{ class_name: 'Activation', config: { ...common, activation: layer.kind } }];
-    case 'flatten':
-      // Without data_format: with channels_first, TF.js would reorder to channels last.
-      return [{ class_name: 'Flatten', config: common }];
-    case 'conv2d':
-    case 'maxPool2d':
-    case 'averagePool2d':
-      return writeImageLayer(layer, input, common);
+function topology(description: ModelDescription): { class_name: string; config: Record<string, unknown> } {
+  const inputShapes = layerInputShapes(description);
+  const written = description.layers.map((layer, position) => writeLayer(layer, inputShapes[position]?.[0] ?? []));
+  const batchShape = [null, ...description.inputShape];
+  if (description.layers.every(({ from }) => from === undefined)) {
+    const layers = written.flat();
+    const [first] = layers;
+    if (first !== undefined) first.config['batch_input_shape'] = batchShape;
+    return { class_name: 'Sequential', config: { name: 'model', layers } };
   }
-}
-
-function writeImageLayer(
-  layer: ImageLayer,
-  input: readonly number[],
-  common: Readonly<Record<string, unknown>>,
-): WrittenLayer[] {
-  const unsupported = (reason: string): InputError =>
-    new InputError(
-      'tfjs-unsupported',
-      `The TF.js Layers format cannot express layer ${layer.name} (${layer.kind}): ${reason}.`,
-      {
-        hint: 'Write the model as ONNX instead.',
-      },
-    );
-  const dilation = layer.kind === 'averagePool2d' ? ([1, 1] as const) : layer.dilation;
-  const dilated = dilation[0] > 1 || dilation[1] > 1;
-  if (layer.kind === 'maxPool2d' && dilated) throw unsupported('its window is dilated');
-  if (layer.kind === 'conv2d' && layer.groups > 1) throw unsupported('it has groups');
-  if (layer.kind === 'conv2d' && dilated && (layer.stride[0] > 1 || layer.stride[1] > 1)) {
-    throw unsupported('it has both a stride and a dilation');
-  }
-  const shared = { ...common, strides: layer.stride, data_format: 'channels_first' };
-  const written = (padding: 'valid' | 'same'): WrittenLayer => {
-    if (layer.kind !== 'conv2d') {
-      const className = layer.kind === 'maxPool2d' ? 'MaxPooling2D' : 'AveragePooling2D';
-      return { class_name: className, config: { ...shared, pool_size: layer.kernel, padding } };
-    }
-    return {
-      class_name: 'Conv2D',
-      config: {
-        ...shared,
-        filters: layer.filters,
-        kernel_size: layer.kernel,
-        padding,
-        dilation_rate: layer.dilation,
-        activation: 'linear',
-        use_bias: layer.useBias,
-      },
-    };
+  const nodes: (WrittenLayer & { name: string; inbound_nodes: unknown[] })[] = [];
+  const add = (layer: WrittenLayer, inputs: readonly string[]): void => {
+    const inbound = inputs.length === 0 ? [] : [inputs.map((name) => [name, 0, 0, {}])];
+    nodes.push({ ...layer, name: String(layer.config['name']), inbound_nodes: inbound });
   };
-  if (layer.padding.every((cells) => cells === 0)) return [written('valid')];
-  const [top, left, bottom, right] = layer.padding;
-  const isSame = [
-    [top, bottom],
-    [left, right],
-  ].every(([before, after], axis) => {
-    const total = samePadding(
-      input[axis + 1] ?? 0,
-      layer.kernel[axis] ?? 1,
-      layer.stride[axis] ?? 1,
-      dilation[axis] ?? 1,
-    );
-    return before === Math.floor(total / 2) && after === Math.ceil(total / 2);
+  add({ class_name: 'InputLayer', config: { name: MODEL_INPUT, batch_input_shape: batchShape, dtype: 'float32' } }, []);
+  const last = new Map([[MODEL_INPUT, MODEL_INPUT]]);
+  description.layers.forEach((layer, position) => {
+    let inputs = layerInputs(description.layers, position).map((name) => last.get(name) ?? name);
+    for (const part of written[position] ?? []) {
+      add(part, inputs);
+      inputs = [String(part.config['name'])];
+    }
+    last.set(layer.name, inputs[0] ?? layer.name);
   });
-  const zerosCount = layer.kind === 'conv2d' || (layer.kind === 'averagePool2d' && layer.countPadding);
-  if (isSame && (layer.kind === 'conv2d' || !zerosCount)) return [written('same')];
-  if (!zerosCount) throw unsupported('its padding is neither none nor "same"');
-  const zeros: WrittenLayer = {
-    class_name: 'ZeroPadding2D',
+  return {
+    class_name: 'Model',
     config: {
-      ...common,
-      name: `${layer.name}_padding`,
-      padding: [
-        [top, bottom],
-        [left, right],
-      ],
-      data_format: 'channels_first',
+      name: 'model',
+      layers: nodes,
+      input_layers: [[MODEL_INPUT, 0, 0]],
+      output_layers: [[nodes.at(-1)?.name, 0, 0]],
     },
   };
-  return [zeros, written('valid')];
-}
-
-/** [filters, channels, height, width] to TF.js's [height, width, channels, filters]. */
-function filtersLast({ shape, data }: WeightTensor): WeightTensor {
-  const [filters = 0, channels = 0, height = 0, width = 0] = shape;
-  const result = new Float64Array(data.length);
-  let source = 0;
-  for (let f = 0; f < filters; f++) {
-    for (let c = 0; c < channels; c++) {
-      for (let cell = 0; cell < height * width; cell++)
-        result[(cell * channels + c) * filters + f] = data[source++] ?? 0;
-    }
-  }
-  return { shape: [height, width, channels, filters], data: result };
 }

@@ -1,6 +1,7 @@
 /** What every service of the API is given, and what it gives back. Knows no carrier and no call. */
 import type { CallName, CallReply, CheckedRequest, EventBody, EventName } from '../../../shared/api/map.ts';
 import type { Host } from '../run/host.ts';
+import type { StartParty } from '../run/party-starter.ts';
 import type { HostSlot } from './host-slot.ts';
 
 export interface ApiContext {
@@ -11,6 +12,8 @@ export interface ApiContext {
   readonly publish: <Name extends EventName>(name: Name, body: EventBody<Name>) => void;
   /** Writes to the audit log and tells clients. No secret goes in. */
   readonly record: (kind: string, body: Readonly<Record<string, string | number>>) => void;
+  /** Starts the parties of runs on this machine. */
+  readonly startParty: StartParty;
   /** Aborted when the API is closed. */
   readonly signal: AbortSignal;
 }

@@ -1,6 +1,6 @@
 /** The register of data sets for people: add, look into, confirm what columns are for, remove. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, statfs } from 'node:fs/promises';
 import { createWriteStream } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -8,19 +8,24 @@ import { pipeline } from 'node:stream/promises';
 import { columnUseSchema } from '../../../shared/api/dataset-calls.ts';
 import type { ColumnUse, ColumnView, DatasetView } from '../../../shared/api/dataset-calls.ts';
 import { InputError, MachineError } from '../../../shared/errors.ts';
+import { bytesText } from '../../../shared/units.ts';
 import { openDataset } from '../datasets/dataset.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { histograms } from '../datasets/histogram.ts';
 import type { HistogramBar } from '../datasets/histogram.ts';
 import type { ProfiledColumn } from '../datasets/profile.ts';
+import { previewKey } from '../joins/key-columns.ts';
 import type { RegisteredDataset } from '../store/datasets.ts';
 import type { ApiContext, Service } from './context.ts';
 
-type Names = `datasets.${'list' | 'add' | 'get' | 'confirm' | 'remove'}`;
+type Names = `datasets.${'list' | 'add' | 'get' | 'previewKey' | 'confirm' | 'remove'}`;
 
 export interface DatasetService extends Service<Names> {
   /** Keeps a copy of a file that arrives as a stream, and registers it. Half a file is erased. */
-  readonly upload: (fileName: string, content: Readable) => Promise<DatasetView>;
+  /** `bytes`: how many are announced. */
+  readonly upload: (fileName: string, content: Readable, bytes: number) => Promise<DatasetView>;
+  /** A registered data set, opened; one whose file has changed since is refused (`dataset-changed`). */
+  readonly openRegistered: (registered: RegisteredDataset) => Promise<Dataset>;
 }
 
 interface Opened {
@@ -142,6 +147,10 @@ export function datasetService(context: ApiContext): DatasetService {
           shared: offered.map(sharedText),
         };
       },
+      'datasets.previewKey': async ({ id, key, rows }) => {
+        const { dataset } = await open(store().get(id));
+        return previewKey(dataset, key, rows, context.signal);
+      },
       'datasets.confirm': async ({ id, uses }) => {
         const registered = store().get(id);
         const { dataset } = await open(registered);
@@ -175,7 +184,9 @@ export function datasetService(context: ApiContext): DatasetService {
         return {};
       },
     },
-    upload: async (fileName, content) => {
+    openRegistered: async (registered) => (await open(registered)).dataset,
+    upload: async (fileName, content, bytes) => {
+      await checkRoom(context.host().store.folder, basename(fileName), bytes);
       const folder = join(context.host().store.folder, 'uploads', randomUUID());
       const path = join(folder, basename(fileName));
       try {
@@ -188,6 +199,20 @@ export function datasetService(context: ApiContext): DatasetService {
       }
     },
   };
+}
+
+/** MachineError `upload-no-room` before anything of a file that does not fit is written. */
+async function checkRoom(folder: string, name: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  if (bytes <= free) return;
+  throw new MachineError(
+    'upload-no-room',
+    `${name} has ${bytesText(bytes)}, and there is room for ${bytesText(free)} here.`,
+    {
+      hint: 'Make room, or add the file by its path on the machine of this host: then it stays where it is.',
+    },
+  );
 }
 
 async function receive(content: Readable, path: string): Promise<void> {

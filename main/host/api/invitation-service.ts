@@ -11,6 +11,7 @@ import type { PairingQuestion } from '../peers/invitation-messages.ts';
 import { joinByInvite } from '../peers/join.ts';
 import type { PairedPeer } from '../peers/inviter.ts';
 import type { ApiContext, Service } from './context.ts';
+import { currentSettings } from './host-service.ts';
 import { toApiError } from './errors.ts';
 import { peerViews } from './peer-service.ts';
 
@@ -88,12 +89,18 @@ export function invitationService(context: ApiContext): Service<Names> {
     );
   };
 
+  /** Those that are set, or where the host listens. */
+  const ownAddresses = (): string[] => {
+    const { addresses } = currentSettings(context);
+    return addresses.length === 0 ? [context.host().address] : addresses;
+  };
+
   return {
     handlers: {
       'invitations.list': list,
       'invitations.create': ({ addresses, validForMinutes }) => {
-        const { links, address } = context.host();
-        const reach = addresses.length === 0 ? [address] : addresses;
+        const { links } = context.host();
+        const reach = addresses.length === 0 ? ownAddresses() : addresses;
         const id = randomUUID();
         const validForMs = validForMinutes * 60_000;
         const open = links.inviter.invite({ addresses: reach, validForMs, confirm: confirm(id) });
@@ -129,9 +136,9 @@ export function invitationService(context: ApiContext): Service<Names> {
           knownAs: known === undefined || known.revokedAtMs !== undefined ? undefined : known.name,
         };
       },
-      'invitations.open': ({ text }) => {
+      'invitations.open': ({ text, addresses = ownAddresses() }) => {
         const invite = parseInvite(text);
-        const { links, identity, address } = context.host();
+        const { links, identity } = context.host();
         const id = randomUUID();
         const stop = new AbortController();
         const view: InvitationView = {
@@ -147,7 +154,7 @@ export function invitationService(context: ApiContext): Service<Names> {
         entries.set(id, { view, answer: undefined, stop: () => stop.abort(new Error('The invitation was put away.')) });
         const signal = AbortSignal.any([stop.signal, context.signal]);
         const pin = (peer: PairedPeer): void => links.pin(peer);
-        follow(id, joinByInvite(invite, { identity, addresses: [address], confirm: confirm(id), pin, signal }));
+        follow(id, joinByInvite(invite, { identity, addresses, confirm: confirm(id), pin, signal }));
         context.publish('invitations.changed', list());
         return view;
       },

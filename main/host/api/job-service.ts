@@ -3,17 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
-import type { Answer } from '../../../shared/api/call.ts';
-import type { CostPreview, Draft } from '../../../shared/api/job-calls.ts';
-import { InternalError } from '../../../shared/errors.ts';
+import type { Draft, JobIssue } from '../../../shared/api/job-calls.ts';
 import { pathText } from '../../../shared/issues.ts';
-import { entryFile } from '../../paths.ts';
 import { checkJobText } from '../jobs/job-file.ts';
+import type { TextIssue } from '../jobs/job-file.ts';
 import { disclosures } from '../results/disclosures.ts';
 import type { StoredDraft } from '../store/drafts.ts';
 import type { ApiContext, Service } from './context.ts';
-import { fromApiError } from './errors.ts';
+import { costRunner } from './cost-runner.ts';
 import { currentSettings } from './host-service.ts';
 import { readDraft, withLocalFiles } from './job-sources.ts';
 
@@ -32,33 +29,13 @@ const draftView = (draft: StoredDraft): Draft => ({ ...draft, name: draftName(dr
 type Names = `drafts.${'list' | 'save' | 'remove'}` | `jobs.${'check' | 'cost'}`;
 
 export function jobService(context: ApiContext): Service<Names> {
-  /** One at a time: a newer text makes the older one's cost worthless. */
-  let working: Worker | undefined;
-
-  const cost = async (jobFile: string): Promise<CostPreview> => {
-    await working?.terminate();
-    const worker = new Worker(entryFile('cost-worker'), {
-      workerData: { jobFile, threads: currentSettings(context).threads },
-    });
-    working = worker;
-    try {
-      const answer = await new Promise<Answer<CostPreview>>((resolve, reject) => {
-        worker.once('message', resolve);
-        worker.once('error', reject);
-        worker.once('exit', () => reject(new InternalError('cost-superseded', 'A newer text was asked for.')));
-      });
-      if (answer.ok) return answer.reply;
-      throw fromApiError(answer.error);
-    } finally {
-      await worker.terminate();
-      if (working === worker) working = undefined;
-    }
-  };
+  const costs = costRunner(context);
 
   return {
     handlers: {
       'drafts.list': () => context.host().store.drafts.list().map(draftView),
-      'drafts.save': ({ id, text }) => draftView(context.host().store.drafts.save(id ?? randomUUID(), text)),
+      'drafts.save': ({ id, text, project }) =>
+        draftView(context.host().store.drafts.save(id ?? randomUUID(), text, project)),
       'drafts.remove': ({ id }) => {
         context.host().store.drafts.remove(id);
         return {};
@@ -66,16 +43,7 @@ export function jobService(context: ApiContext): Service<Names> {
       'jobs.check': ({ text }) => {
         const checked = checkJobText(text);
         if (checked.ok) return { issues: [], learned: disclosures(checked.job).map(toDisclosure) };
-        return {
-          issues: checked.issues.map(({ code, line, path, message, hint }) => ({
-            code,
-            line,
-            place: pathText(path),
-            message,
-            hint,
-          })),
-          learned: [],
-        };
+        return { issues: checked.issues.map(toIssueView), learned: [] };
       },
       'jobs.cost': async ({ text }) => {
         const job = withLocalFiles(readDraft(text), context.host().store.datasets.list());
@@ -83,19 +51,26 @@ export function jobService(context: ApiContext): Service<Names> {
         try {
           const jobFile = join(folder, 'job.json');
           await writeFile(jobFile, JSON.stringify(job), { mode: 0o600 });
-          return await cost(jobFile);
+          const { threads, kernels } = currentSettings(context);
+          return await costs.cost({ jobFile, threads, kernels });
         } finally {
           await rm(folder, { recursive: true, force: true });
         }
       },
     },
-    close: async () => {
-      await working?.terminate();
-    },
+    close: costs.close,
   };
 }
 
-const toDisclosure = ({ party, role, learns }: ReturnType<typeof disclosures>[number]) => ({
+export const toIssueView = ({ code, line, path, message, hint }: TextIssue): JobIssue => ({
+  code,
+  line,
+  place: pathText(path),
+  message,
+  hint,
+});
+
+export const toDisclosure = ({ party, role, learns }: ReturnType<typeof disclosures>[number]) => ({
   party,
   role,
   learns: [...learns],

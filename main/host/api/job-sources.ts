@@ -4,6 +4,7 @@
  */
 import { isAbsolute } from 'node:path';
 import { InputError } from '../../../shared/errors.ts';
+import { keyColumnsOf } from '../../../shared/job-join.ts';
 import { dataParties } from '../../../shared/job-roles.ts';
 import type { DataSource, Job } from '../../../shared/job.ts';
 import { didYouMean } from '../../../shared/nearest.ts';
@@ -20,8 +21,17 @@ export function readDraft(text: string): Job {
   });
 }
 
-/** @throws InputError for a party whose data is not on this machine, and for columns that were kept back. */
+/** @throws InputError `model-path-relative`: drafts lie in no folder that a path could start from. */
+export function checkModelPath({ model }: Job): void {
+  if (model === undefined || !('file' in model) || isAbsolute(model.file)) return;
+  throw new InputError('model-path-relative', `${model.file} is not a whole path.`, {
+    hint: 'Write the path of the model from the root of the file system of this host.',
+  });
+}
+
+/** @throws InputError for a model or a party whose data is not on this machine, and for columns that were kept back. */
 export function withLocalFiles(job: Job, registered: readonly RegisteredDataset[]): Job {
+  checkModelPath(job);
   const parties = { ...job.parties };
   const features = { ...job.features };
   for (const party of dataParties(job)) {
@@ -33,11 +43,11 @@ export function withLocalFiles(job: Job, registered: readonly RegisteredDataset[
     const uses = confirmedUses(dataset);
     const chosen = features[party];
     if (chosen === '*' && job.join.how !== 'stack') {
-      const named = [job.label[party], job.join.on[party]];
+      const named = [job.label[party], ...keyColumnsOf(job, party)];
       const offered = Object.keys(uses).filter((name) => uses[name] === 'feature' && !named.includes(name));
       features[party] = offered;
     }
-    const wanted = [...(chosen === '*' ? [] : (chosen ?? [])), job.label[party], job.join.on[party]];
+    const wanted = [...(chosen === '*' ? [] : (chosen ?? [])), job.label[party], ...keyColumnsOf(job, party)];
     const withheld = wanted.find((name) => name !== undefined && uses[name] === 'never');
     if (withheld !== undefined) {
       throw new InputError(

@@ -1,4 +1,7 @@
-/** The built interface as files over HTTP, with the headers that keep it to itself. Knows nothing of calls. */
+/**
+ * The built interface as files, with the headers that keep it to itself: over HTTP for a browser, and by its own protocol for
+ * the desktop window. Knows nothing of calls.
+ */
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
@@ -27,19 +30,40 @@ export const pageHeaders: Readonly<Record<string, string>> = {
   'Permissions-Policy': 'camera=(), microphone=(), geolocation=()',
 };
 
-/** Serves one file of the folder; `/` is index.html. */
-export function servePage(folder: string, pathname: string, response: ServerResponse): void {
-  const file = locate(folder, pathname);
-  if (file === undefined) {
-    if (existsSync(join(folder, 'index.html'))) return plain(response, 404, 'There is no such page.');
-    return plain(response, 503, 'The interface is not built. Run: npm run build:renderer');
-  }
+export interface PageFile {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The file of the folder that an address names (`/` is index.html), or undefined; nothing outside the folder is ever found. */
+export function findPage(folder: string, pathname: string): PageFile | undefined {
+  const path = locate(folder, pathname);
+  if (path === undefined) return undefined;
   const isNamedByContent = pathname.startsWith('/assets/');
-  response.writeHead(200, {
-    'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
-    'Cache-Control': isNamedByContent ? 'public, max-age=31536000, immutable' : 'no-store',
-  });
-  createReadStream(file).pipe(response);
+  return {
+    path,
+    headers: {
+      'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream',
+      'Cache-Control': isNamedByContent ? 'public, max-age=31536000, immutable' : 'no-store',
+    },
+  };
+}
+
+/** Why there is nothing to serve. */
+export function missingPage(folder: string): { readonly status: number; readonly text: string } {
+  return existsSync(join(folder, 'index.html'))
+    ? { status: 404, text: 'There is no such page.' }
+    : { status: 503, text: 'The interface is not built. Run: npm run build:renderer' };
+}
+
+export function servePage(folder: string, pathname: string, response: ServerResponse): void {
+  const file = findPage(folder, pathname);
+  if (file === undefined) {
+    const { status, text } = missingPage(folder);
+    return plain(response, status, text);
+  }
+  response.writeHead(200, file.headers);
+  createReadStream(file.path).pipe(response);
 }
 
 export function plain(response: ServerResponse, status: number, text: string): void {

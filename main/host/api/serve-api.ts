@@ -61,7 +61,10 @@ export async function serveApi(host: Host | HostSlot, options: ServeApiOptions):
   const answerUpload = async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
     const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
     if (!isToken(bearer)) return plain(response, 401, 'The token is wrong: open the address that Tacit printed.');
-    const answer = await api.upload(url.searchParams.get('name') ?? '', request);
+    const bytes = Number(request.headers['content-length'] ?? 0);
+    const answer = await api.upload(url.searchParams.get('name') ?? '', request, bytes);
+    // A browser reads the answer to an upload only once it has sent all of it.
+    request.resume();
     response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
     response.end(JSON.stringify(answer));
   };

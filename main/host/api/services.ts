@@ -9,6 +9,8 @@ import type { Answer } from '../../../shared/api/call.ts';
 import type { DatasetView } from '../../../shared/api/dataset-calls.ts';
 import { InputError, TacitError } from '../../../shared/errors.ts';
 import { pathText } from '../../../shared/issues.ts';
+import { spawnParty } from '../run/party-starter.ts';
+import type { StartParty } from '../run/party-starter.ts';
 import type { ApiContext, Handlers } from './context.ts';
 import { datasetService } from './dataset-service.ts';
 import { toApiError } from './errors.ts';
@@ -17,21 +19,30 @@ import { hostService } from './host-service.ts';
 import { invitationService } from './invitation-service.ts';
 import { jobService } from './job-service.ts';
 import { peerService } from './peer-service.ts';
+import { projectService } from './project-service.ts';
 import { recordService } from './record-service.ts';
 import { runService } from './run-service.ts';
 
 export interface Api {
   /** Never throws: failures are answers. */
   readonly call: (name: unknown, request: unknown) => Promise<Answer<unknown>>;
-  readonly upload: (fileName: string, content: Readable) => Promise<Answer<DatasetView>>;
+  /** `bytes`: how many are announced. */
+  readonly upload: (fileName: string, content: Readable, bytes: number) => Promise<Answer<DatasetView>>;
   /** The result ends it. */
   readonly subscribe: (listener: (name: EventName, body: unknown) => void) => () => void;
   /** Ends what the services hold open; runs on this machine among them. The host stays open. */
   readonly close: () => Promise<void>;
 }
 
-/** `onUnexpected` is told of errors that nobody raised on purpose, for the host's log. */
-export function openApi(slot: HostSlot, onUnexpected: (error: unknown) => void): Api {
+/**
+ * `onUnexpected` is told of errors that nobody raised on purpose, for the host's log; `startParty` starts the parties of runs
+ * on this machine.
+ */
+export function openApi(
+  slot: HostSlot,
+  onUnexpected: (error: unknown) => void,
+  startParty: StartParty = spawnParty,
+): Api {
   const listeners = new Set<(name: EventName, body: unknown) => void>();
   const stop = new AbortController();
 
@@ -53,6 +64,7 @@ export function openApi(slot: HostSlot, onUnexpected: (error: unknown) => void):
       context.host().store.audit.append(kind, body);
       publish('activity.changed', {});
     },
+    startParty,
     signal: stop.signal,
   };
 
@@ -60,22 +72,26 @@ export function openApi(slot: HostSlot, onUnexpected: (error: unknown) => void):
     if (slot.host !== undefined) for (const service of services) service.begin?.(slot.host);
   };
   const datasets = datasetService(context);
+  const projects = projectService(context, datasets, (session) => runs.sessionChanged(session), onUnexpected);
+  const runs = runService(context, projects.projects);
   const services = [
     hostService(context, begin),
     peerService(context),
     invitationService(context),
     datasets,
     jobService(context),
-    runService(context),
+    projects,
+    runs,
     recordService(context),
   ] as const;
-  const [host, peers, invitations, , jobs, runs, records] = services;
+  const [host, peers, invitations, , jobs, , , records] = services;
   const handlers: Handlers = {
     ...host.handlers,
     ...peers.handlers,
     ...invitations.handlers,
     ...datasets.handlers,
     ...jobs.handlers,
+    ...projects.handlers,
     ...runs.handlers,
     ...records.handlers,
   };
@@ -110,7 +126,7 @@ export function openApi(slot: HostSlot, onUnexpected: (error: unknown) => void):
         const handler = handlers[name] as (request: unknown) => unknown;
         return reply.parse(await handler(checked.data));
       }),
-    upload: (fileName, content) => answer(() => datasets.upload(fileName, content)),
+    upload: (fileName, content, bytes) => answer(() => datasets.upload(fileName, content, bytes)),
     subscribe: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);

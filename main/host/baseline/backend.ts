@@ -3,7 +3,10 @@
  * backend. Knows nothing of models.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { useFastConvolutions } from './convolution-kernels.ts';
 import { useFastMatmul } from './matmul-kernel.ts';
+import { TENSORFLOW_PACKAGE } from './tensorflow-package.ts';
+import { useFastTranspose } from './transpose-kernel.ts';
 
 export interface BaselineBackend {
   /** TensorFlow.js' own name: `tensorflow` or `cpu`. */
@@ -29,13 +32,15 @@ async function choose(): Promise<BaselineBackend> {
   await import('@tensorflow/tfjs-backend-cpu');
   await tf.setBackend('cpu');
   useFastMatmul();
+  useFastConvolutions();
+  useFastTranspose();
   return { name: 'cpu', description: `TensorFlow.js on the CPU (tfjs-node-gpu ${missing})` };
 }
 
 /** Why tfjs-node-gpu cannot be used, or undefined when it is in place. */
 async function loadGpu(): Promise<string | undefined> {
   // An optional peer: the compiler must not look for it.
-  const optional: string = '@tensorflow/tfjs-node-gpu';
+  const optional: string = TENSORFLOW_PACKAGE;
   try {
     await import(optional);
     return (await tf.setBackend('tensorflow')) ? undefined : 'is installed but does not start';

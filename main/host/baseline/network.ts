@@ -1,16 +1,20 @@
 /**
- * A model in TensorFlow.js: built from the program's own TF.js Layers file and read back through it, so the baseline
- * exercises the same export that users get. Knows nothing of training data or schedules.
+ * A model in TensorFlow.js: built from the program's own TF.js Layers file, so the baseline exercises the same export that
+ * users get. Knows nothing of training data or schedules.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { loadLayersModel } from '@tensorflow/tfjs-layers';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { readTfjsLayers } from '../../../engine/models/tfjs-layers/read.ts';
+import { weightsFrom } from '../../../engine/models/tfjs-layers/weights.ts';
 import { writeTfjsLayers } from '../../../engine/models/tfjs-layers/write.ts';
 import { InternalError } from '../../../shared/errors.ts';
-import type { ModelWeights, TrainedModel } from '../../../shared/model.ts';
+import { checkFinite } from '../../../shared/model.ts';
+import type { ModelDescription, ModelWeights, TrainedModel, WeightTensor } from '../../../shared/model.ts';
 
-/** The model with its weights in float32; the caller disposes of it. */
+/**
+ * The model with its weights in float32; the caller disposes of it.
+ * @throws InputError `tfjs-unsupported` naming a layer that TensorFlow.js has not.
+ */
 export async function loadNetwork(model: TrainedModel): Promise<LayersModel> {
   const { modelJson, weights } = writeTfjsLayers(model);
   const { modelTopology, weightsManifest } = JSON.parse(modelJson) as {
@@ -34,23 +38,21 @@ export function networkVariables(network: LayersModel): tf.Variable[] {
 }
 
 /**
- * The weights as they are now.
+ * The weights as they are now, running statistics among them.
  * @throws InputError `not-finite` when one has become NaN or infinite.
  */
-export async function networkWeights(network: LayersModel): Promise<ModelWeights> {
-  let weights: ModelWeights | undefined;
-  await network.save(
-    tf.io.withSaveHandler((artifacts) => {
-      const { modelTopology, weightSpecs, weightData } = artifacts;
-      if (modelTopology === undefined || weightSpecs === undefined || !(weightData instanceof ArrayBuffer)) {
-        throw new InternalError('baseline-artifacts', 'TensorFlow.js saved a model without its weights');
-      }
-      const weightsManifest = [{ paths: ['weights.bin'], weights: weightSpecs }];
-      const json = JSON.stringify({ modelTopology, weightsManifest });
-      ({ weights } = readTfjsLayers(json, () => new Uint8Array(weightData), 'the plaintext model'));
-      return Promise.resolve({ modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } });
-    }),
-  );
-  if (weights === undefined) throw new InternalError('baseline-not-saved', 'TensorFlow.js did not save the model');
+export function networkWeights(network: LayersModel, description: ModelDescription): ModelWeights {
+  const stored = new Map<string, WeightTensor>();
+  for (const weight of network.weights) {
+    const value = weight.read();
+    const data = Float64Array.from(value.dataSync());
+    checkFinite(`Weight ${weight.originalName} of the plaintext model`, data);
+    stored.set(weight.originalName, { shape: value.shape, data });
+  }
+  const weights = weightsFrom(description, stored);
+  if (weights === undefined) {
+    const names = [...stored.keys()].join(', ');
+    throw new InternalError('baseline-weights', `TensorFlow.js holds other weights than the model: ${names}`);
+  }
   return weights;
 }

@@ -8,11 +8,17 @@ import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { InputError } from '../../../shared/errors.ts';
-import { checkModel, elementCount, modelShapes } from '../../../shared/model.ts';
+import { defaultLoss } from '../../../shared/losses.ts';
+import type { LossSpec } from '../../../shared/losses.ts';
+import type { ClipSpec, OptimizerSpec } from '../../../shared/optimizers.ts';
+import { elementCount } from '../../../shared/layers/kind.ts';
+import { checkModel, modelShapes } from '../../../shared/model.ts';
 import type { ModelDescription, ModelWeights, Task, TrainedModel } from '../../../shared/model.ts';
 import { baselineBackend } from './backend.ts';
+import { batchLoss } from './losses.ts';
 import { lossAndMetrics } from './metrics.ts';
 import type { BaselineMetrics } from './metrics.ts';
+import { PlainOptimizer } from './optimizer.ts';
 import { loadNetwork, networkVariables, networkWeights } from './network.ts';
 
 /** Rows in the clear, as the first layer takes them (standardised already, if the job says so). */
@@ -32,11 +38,12 @@ export interface BaselineTraining {
   readonly schedule: Iterable<ArrayLike<number>>;
   /** Rows that the metrics are computed on; at least one. */
   readonly testRows: ArrayLike<number>;
-  /**
-   * Stochastic gradient descent on the batch's mean loss: g = gradient + weightDecay * w, v = momentum * v + g (v = 0 at
-   * first), w = w - lr * v. The loss is binary or categorical cross-entropy, or the mean squared error over rows and outputs.
-   */
-  readonly optimizer: { readonly lr: number; readonly momentum: number; readonly weightDecay: number };
+  /** Cross-entropy, or the mean squared error over rows and outputs, if not given. */
+  readonly loss?: LossSpec | undefined;
+  readonly optimizer: OptimizerSpec;
+  readonly clip?: ClipSpec | undefined;
+  /** Multiple of the learning rate at each step, counted from 0; 1 if not given. */
+  readonly rate?: (step: number) => number;
 }
 
 export interface BaselineResult {
@@ -70,7 +77,8 @@ export async function trainBaseline(training: BaselineTraining, signal?: AbortSi
   checkRowNumbers(training.testRows, rows);
   const network = await loadNetwork(scores);
   const variables = networkVariables(network);
-  const velocities = variables.map((variable) => tf.variable(tf.zerosLike(variable), false));
+  const { rate = () => 1, loss = defaultLoss(task) } = training;
+  const plain = new PlainOptimizer(optimizer, training.clip, variables);
   try {
     const started = performance.now();
     let sliceEnd = started + sliceMs;
@@ -81,18 +89,13 @@ export async function trainBaseline(training: BaselineTraining, signal?: AbortSi
         const inputs = batchTensor(data.features, columns, batch, description.inputShape);
         const targets = targetTensor(data.labels, task, outputs, batch);
         const { grads } = tf.variableGrads(
-          () => meanLoss(network.apply(inputs, { training: true }) as tf.Tensor2D, targets, task),
+          () => batchLoss(loss, network.apply(inputs, { training: true }) as tf.Tensor2D, targets),
           variables,
         );
-        variables.forEach((variable, i) => {
-          const velocity = velocities[i];
-          const gradient = grads[variable.name];
-          if (velocity === undefined || gradient === undefined) return;
-          const decayed =
-            optimizer.weightDecay === 0 ? gradient : tf.add(gradient, tf.mul(variable, optimizer.weightDecay));
-          velocity.assign(tf.add(tf.mul(velocity, optimizer.momentum), decayed));
-          variable.assign(tf.sub(variable, tf.mul(velocity, optimizer.lr)));
-        });
+        plain.apply(
+          variables.map((variable) => grads[variable.name] ?? tf.zerosLike(variable)),
+          rate(steps),
+        );
       });
       steps++;
       if (performance.now() >= sliceEnd) {
@@ -102,13 +105,13 @@ export async function trainBaseline(training: BaselineTraining, signal?: AbortSi
       }
     }
     const seconds = (performance.now() - started) / 1000;
-    const weights = await weightsUnlessDiverged(network);
+    const weights = weightsUnlessDiverged(network, scores.description);
     const answers = await evaluate(network, data.features, training.testRows, description.inputShape, signal);
-    const metrics = lossAndMetrics(task, answers, data.labels, training.testRows, outputs);
+    const metrics = lossAndMetrics(task, answers, data.labels, training.testRows, outputs, loss);
     return { metrics, weights, steps, seconds, backend: backend.description };
   } finally {
     network.dispose();
-    tf.dispose(velocities);
+    plain.dispose();
   }
 }
 
@@ -156,13 +159,6 @@ function withoutHead(model: TrainedModel, task: Task): TrainedModel {
     );
   }
   return { description: { ...description, layers: description.layers.slice(0, -1) }, weights };
-}
-
-function meanLoss(scores: tf.Tensor2D, targets: tf.Tensor2D, task: Task): tf.Scalar {
-  if (task === 'regression') return tf.losses.meanSquaredError(targets, scores);
-  return scores.shape[1] === 1
-    ? tf.losses.sigmoidCrossEntropy(targets, scores)
-    : tf.losses.softmaxCrossEntropy(targets, scores);
 }
 
 function batchTensor(
@@ -216,9 +212,9 @@ async function evaluate(
   return all;
 }
 
-async function weightsUnlessDiverged(network: LayersModel): Promise<ModelWeights> {
+function weightsUnlessDiverged(network: LayersModel, description: ModelDescription): ModelWeights {
   try {
-    return await networkWeights(network);
+    return networkWeights(network, description);
   } catch (error) {
     if (!(error instanceof InputError) || error.code !== 'not-finite') throw error;
     throw new InputError('baseline-diverged', 'Training in the clear diverged: its weights are no longer finite.', {

@@ -26,6 +26,8 @@ export interface Dataset {
   /** SHA-256 of the files' bytes. Content can be guessed and confirmed by it: never for others. */
   readonly contentDigest: string;
   readonly tables: readonly Table[];
+  /** Where rows are not in the order of the files: the file's row of each, for messages. */
+  readonly fileRows?: Uint32Array;
 }
 
 const startsWith = (head: Uint8Array, text: string): boolean =>

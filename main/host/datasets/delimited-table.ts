@@ -9,6 +9,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { MAX_COLUMNS, MAX_NAME_LENGTH } from '../../../shared/dataset.ts';
 import { InputError } from '../../../shared/errors.ts';
 import { describeFrom, kindOfSqlType, scanFrom, sqlText, withFile } from './duckdb.ts';
+import { looksBinary } from './source.ts';
 import type { Source } from './source.ts';
 import type { ColumnKind, Table, VisitBatch } from './table.ts';
 
@@ -43,13 +44,14 @@ function firstRecord(text: string, separator: string, whole: boolean): string[] 
 
 const isNumber = (text: string): boolean => text.trim() !== '' && Number.isFinite(Number(text));
 
+const binaryFile = (name: string): InputError =>
+  new InputError('dataset-not-a-table', `${name} is not a table: it is a binary file.`, {
+    hint: 'Use CSV, TSV, JSON, Parquet, npy or idx.',
+  });
+
 function decode(source: Source): string {
   const { head, name } = source;
-  if (head.includes(0)) {
-    throw new InputError('dataset-not-a-table', `${name} is not a table: it is a binary file.`, {
-      hint: 'Use CSV, TSV, JSON, Parquet, npy or idx.',
-    });
-  }
+  if (head.includes(0)) throw binaryFile(name);
   try {
     // A character may be cut at the end of the head: `stream` lets it wait.
     return new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: !source.whole });
@@ -148,6 +150,7 @@ async function onlyTruthValues(
  */
 export async function openDelimited(source: Source, signal?: AbortSignal): Promise<Table> {
   const { separator, header, names } = findLayout(source);
+  if (await looksBinary(source)) throw binaryFile(source.name);
   checkNames(names, source.name);
   // DuckDB sees names of ours: its own are not case-sensitive.
   const columns = names.map((_, index) => `c${index}`);

@@ -43,6 +43,11 @@ function problem(file: string, cause: Error): InputError {
       hint: 'Double the quotes inside a quoted cell.',
     });
   }
+  if (message.startsWith('Out of Memory')) {
+    return new InputError('dataset-too-large', `${file} needs more memory to be read than this program takes for it.`, {
+      hint: 'Its lines may be far longer than those of a table; else keep fewer columns, or use Parquet.',
+    });
+  }
   const where = line === undefined ? '' : `, line ${line}`;
   const first =
     line === undefined

@@ -22,6 +22,8 @@ export interface PreparedRows {
   readonly standardisation: InputStandardisation;
   /** Class numbers (from 0, in the public order of classes), or numbers divided by 2^power. Secret as well. */
   readonly labels: Float64Array | undefined;
+  /** Where the rows stand in the joined table; undefined: row i is row i. As secret as the rows. */
+  readonly slots?: Uint32Array;
 }
 
 /** One file's rows, placed in the matrix from row `start` on. */
@@ -31,7 +33,7 @@ interface Part {
 }
 
 const place = (dataset: Dataset, row: number, column: string) =>
-  `${dataset.name}, row ${row + 1}, column ${JSON.stringify(column)}`;
+  `${dataset.name}, row ${(dataset.fileRows?.[row] ?? row) + 1}, column ${JSON.stringify(column)}`;
 
 /** Position of each category of a cell, whichever way the file writes it. */
 function categoryIndex(

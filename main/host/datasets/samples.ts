@@ -18,7 +18,7 @@ export interface SamplePart {
   readonly takes: (row: number) => boolean;
 }
 
-const csvCell = (cell: number | string | null | undefined): string => {
+export const csvCell = (cell: number | string | null | undefined): string => {
   if (cell === null || cell === undefined || Number.isNaN(cell)) return '';
   const text = String(cell);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

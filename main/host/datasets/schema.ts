@@ -4,7 +4,9 @@
  */
 import { scalePowerOf, type ColumnSchema, type DatasetSchema } from '../../../shared/dataset.ts';
 import { InputError } from '../../../shared/errors.ts';
-import { trains } from '../../../shared/job-roles.ts';
+import { declaredRows, keyColumnsOf } from '../../../shared/job-join.ts';
+import type { GrantedColumn } from '../../../shared/project.ts';
+import { preparation } from '../../../shared/job-roles.ts';
 import type { Job } from '../../../shared/job.ts';
 import { standardisation } from '../../../shared/resolve-job.ts';
 import { findColumn, type Dataset } from './dataset.ts';
@@ -53,15 +55,41 @@ function checkCells(dataset: Dataset, column: ProfiledColumn, listed: boolean): 
 /** The columns of a data set that a job uses at this party: features, label, id. */
 function usedColumns(dataset: Dataset, job: Job, party: string): ProfiledColumn[] {
   const label = job.label[party];
-  const id = job.join.on[party];
+  const keys = keyColumnsOf(job, party);
   const chosen = job.features[party] ?? [];
   if (chosen === '*') {
-    for (const name of [label, id]) if (name !== undefined) findColumn(dataset, name);
+    for (const name of [label, ...keys]) if (name !== undefined) findColumn(dataset, name);
     return [...dataset.columns];
   }
-  return [...new Set([...chosen, label, id])]
+  return [...new Set([...chosen, label, ...keys])]
     .filter((name) => name !== undefined)
     .map((name) => findColumn(dataset, name));
+}
+
+/** What an owner lets the members of a project know of a data set. */
+export interface GrantTerms {
+  /** By column; what is not named stays unknown to them. */
+  readonly uses: Readonly<Record<string, GrantedColumn['use']>>;
+  /** Distinct values of category columns and labels. */
+  readonly categories: boolean;
+  /** The power of two above the largest value, of numbers. */
+  readonly magnitudes: boolean;
+}
+
+/**
+ * The columns that a grant shows, after checking their cells.
+ * @throws InputError `dataset-unknown-column`, and naming the row and the column of a cell that no job can use.
+ */
+export function grantedColumns(dataset: Dataset, { uses, categories, magnitudes }: GrantTerms): GrantedColumn[] {
+  const wanted = new Map(Object.entries(uses).map(([name, use]) => [findColumn(dataset, name).name, use]));
+  return dataset.columns.flatMap((column): GrantedColumn[] => {
+    const use = wanted.get(column.name);
+    if (use === undefined) return [];
+    if (use === 'id') return [{ name: column.name, type: column.type, use }];
+    checkCells(dataset, column, false);
+    const isEncoded = column.type === 'category' || use === 'label';
+    return [{ ...publicColumn(column, categories && isEncoded, magnitudes), use }];
+  });
 }
 
 /**
@@ -70,19 +98,25 @@ function usedColumns(dataset: Dataset, job: Job, party: string): ProfiledColumn[
  */
 export function schemaForJob(dataset: Dataset, job: Job, party: string): DatasetSchema {
   const label = job.label[party];
-  const id = job.join.on[party];
+  const keys = keyColumnsOf(job, party);
   const columns = usedColumns(dataset, job, party);
-  const scale = job.train?.scale;
+  const { scale } = preparation(job);
   const open = ({ name }: ProfiledColumn): boolean => typeof scale !== 'number' && scale?.[name] === undefined;
+  const rows = declaredRows(job, party, dataset.rows);
+  if (rows < dataset.rows) {
+    throw new InputError('join-more-rows', `${dataset.name} has ${dataset.rows} rows, and join.pad declares ${rows}.`, {
+      hint: 'Declare at least as many as there are.',
+    });
+  }
   return {
-    rows: dataset.rows,
+    rows,
     columns: columns.map((column) => {
-      if (column.name === id) return { name: column.name, type: column.type };
+      if (keys.includes(column.name)) return { name: column.name, type: column.type };
       checkCells(dataset, column, Object.hasOwn(job.classes, column.name));
       if (column.name === label)
         return publicColumn(column, job.task === 'classification', job.task === 'regression' && open(column));
       const encoded = column.type === 'category' || Object.hasOwn(job.classes, column.name);
-      return publicColumn(column, encoded, trains(job.task) && standardisation(job) !== 'locally' && open(column));
+      return publicColumn(column, encoded, standardisation(job) !== 'locally' && open(column));
     }),
   };
 }

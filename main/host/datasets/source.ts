@@ -97,6 +97,34 @@ export async function openSource(path: string, signal?: AbortSignal): Promise<So
   return { path, name: basename(path), gzip, head: bytes, whole };
 }
 
+/** Places, evenly over the file, at which it is looked into before all of it is read. */
+const SAMPLES = 16;
+const SAMPLE_BYTES = 4096;
+
+/** Whether a file that is not packed holds bytes 0, which no text has, somewhere behind its head: a look, no proof. */
+export async function looksBinary({ path, gzip, whole }: Source): Promise<boolean> {
+  if (gzip || whole) return false;
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const sample = Buffer.alloc(SAMPLE_BYTES);
+    for (let index = 1; index <= SAMPLES; index++) {
+      const { bytesRead } = await file.read(
+        sample,
+        0,
+        SAMPLE_BYTES,
+        Math.floor(((size - SAMPLE_BYTES) * index) / SAMPLES),
+      );
+      if (sample.subarray(0, bytesRead).includes(0)) return true;
+    }
+    return false;
+  } catch (cause) {
+    throw readProblem(path, cause);
+  } finally {
+    await file.close();
+  }
+}
+
 /**
  * The whole content, unpacked.
  * @throws InputError (`dataset-too-large`) above `limit` bytes, however small the packed file is.

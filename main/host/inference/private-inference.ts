@@ -3,29 +3,25 @@
  * part. All parties and the dealer run in this process, which therefore holds every secret; plans, kernels, messages and
  * costs are those of parties on machines of their own. Knows no files and no command line.
  */
-import { availableParallelism } from 'node:os';
-import { wasmKernels } from '../../../engine/kernels/wasm/wasm.ts';
 import { toFloat64 } from '../../../engine/models/tensor.ts';
 import type { PlainTensor } from '../../../engine/models/tensor.ts';
-import { answerShape, inferenceGraphs, inferenceNames, rowWords, weightWords } from '../../../engine/nn/inference.ts';
+import { answerShape, inferenceGraphs, inferenceNames, rowWords } from '../../../engine/nn/inference.ts';
 import type { InferenceBatch, InferenceSpec } from '../../../engine/nn/inference.ts';
+import { weightWords } from '../../../engine/nn/model-weights.ts';
 import { lower } from '../../../engine/plan/lower.ts';
 import { planJob } from '../../../engine/plan/plan.ts';
 import type { Plan } from '../../../engine/plan/plan.ts';
 import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
-import { memoryNetwork } from '../../../engine/runtime/memory-transport.ts';
-import { Simulation } from '../../../engine/runtime/simulation.ts';
 import { decodeFixed } from '../../../engine/runtime/words.ts';
 import type { Assumption } from '../../../engine/tensor/graph.ts';
 import { InputError, MachineError } from '../../../shared/errors.ts';
-import { checkModel, elementCount } from '../../../shared/model.ts';
+import { elementCount } from '../../../shared/layers/kind.ts';
+import type { KernelPreference, KernelReport } from '../../../shared/kernel-choice.ts';
+import { checkModel } from '../../../shared/model.ts';
 import type { TrainedModel } from '../../../shared/model.ts';
-import { jobCost } from '../results/job-cost.ts';
 import type { JobCost } from '../results/job-cost.ts';
 import type { PartyTimes, PartyTraffic, RunSeconds } from '../results/results.ts';
-import { EngineTransport } from '../run/engine-transport.ts';
-import type { Tally } from '../run/engine-transport.ts';
-import { loopbackLinks } from '../loopback/links.ts';
+import { runSimulated } from '../simulation/simulated-run.ts';
 
 /** Rows of one party. */
 export interface InferenceInput {
@@ -44,6 +40,8 @@ export interface InferenceOptions {
   readonly transport: 'memory' | 'sockets';
   /** Values of one party or the dealer that may be in memory at once. */
   readonly memoryBytes?: number;
+  /** What computes; the CPU by default. */
+  readonly kernelPreference?: KernelPreference | undefined;
   readonly onProgress?: (done: number, rows: number) => void;
   readonly signal: AbortSignal;
 }
@@ -57,6 +55,7 @@ export interface InferenceResult {
   readonly traffic: readonly PartyTraffic[];
   readonly times: readonly PartyTimes[];
   readonly seconds: RunSeconds;
+  readonly computedOn: KernelReport | undefined;
 }
 
 const FRACTION_BITS = 16;
@@ -80,7 +79,7 @@ export async function inferPrivately(options: InferenceOptions): Promise<Inferen
   checkModel(model);
   const spec: InferenceSpec = {
     description: model.description,
-    standardised: model.standardisation !== undefined,
+    standardised: model.standardisation === undefined ? 'no' : 'privately',
     modelOwner,
     fractionBits: FRACTION_BITS,
     assumedBound: ASSUMED_BOUND,
@@ -97,23 +96,11 @@ export async function inferPrivately(options: InferenceOptions): Promise<Inferen
       })),
     ),
   ];
-  const cost = jobCost(plan, executions);
-
-  const links = options.transport === 'sockets' ? await loopbackLinks(parties, plan.digest, signal) : undefined;
-  try {
-    const inner = links?.transports ?? [...memoryNetwork(parties).values()];
-    const transports = inner.map((transport) => new EngineTransport(transport, transport.peers));
-    const threads = Math.max(1, Math.floor(availableParallelism() / parties.length));
-    const simulation = await Simulation.create({
-      plan,
-      crypto: nodeCrypto,
-      kernels: () => wasmKernels({ threads }),
-      transports,
-    });
-    try {
-      const setUpMs = performance.now();
+  const { result: outputs, ...run } = await runSimulated(
+    { plan, executions, transport: options.transport, signal, startedMs, preference: options.kernelPreference },
+    async (simulation) => {
       await simulation.execute(inferenceNames.setup, { inputs: new Map([[modelOwner, weights]]) });
-      const outputs: PlainTensor[] = [];
+      const answered: PlainTensor[] = [];
       const total = all.reduce((sum, { count }) => sum + count, 0);
       let done = 0;
       for (const { input, cells, count } of all) {
@@ -134,56 +121,12 @@ export async function inferPrivately(options: InferenceOptions): Promise<Inferen
           done += rows;
           options.onProgress?.(done, total);
         }
-        outputs.push({ type: 'float32', shape, data: answers });
+        answered.push({ type: 'float32', shape, data: answers });
       }
-      const endedMs = performance.now();
-      const times = simulation.profilers.map(({ executions: profiled }, i) => ({
-        id: parties[i] ?? '',
-        timeOriginMs: performance.timeOrigin,
-        executions: profiled,
-      }));
-      const onlineMs = Math.max(
-        ...times.map(({ executions: own }) => own.reduce((sum, { wallMs }) => sum + wallMs, 0)),
-      );
-      return {
-        outputs,
-        plan,
-        cost,
-        assumptions,
-        times,
-        traffic: (await Promise.all(transports.map((transport) => transport.total()))).map((total, i) =>
-          trafficOf(cost, total, i),
-        ),
-        seconds: {
-          setup: (setUpMs - startedMs) / 1000,
-          offline: (endedMs - setUpMs - onlineMs) / 1000,
-          online: onlineMs / 1000,
-        },
-      };
-    } finally {
-      await simulation.close();
-    }
-  } finally {
-    await links?.close();
-  }
-}
-
-function trafficOf(
-  { training, parties }: JobCost,
-  { bytesSent, bytesReceived, rounds }: Tally,
-  i: number,
-): PartyTraffic {
-  return {
-    id: parties[i] ?? '',
-    bytesSent,
-    bytesReceived,
-    rounds,
-    predictedBytes: training.bytesSent[i] ?? 0,
-    predictedRounds: training.rounds,
-    dealerBytes: training.dealerBytes[i] ?? 0,
-    evalRounds: 0,
-    evalBytes: 0,
-  };
+      return answered;
+    },
+  );
+  return { outputs, plan, assumptions, ...run };
 }
 
 function rowsOf({ what, tensor }: InferenceInput, spec: InferenceSpec): { cells: Float64Array; count: number } {

@@ -5,12 +5,14 @@
 import { InputError } from '../../../shared/errors.ts';
 import { dataParties } from '../../../shared/job-roles.ts';
 import type { DataSource, Job } from '../../../shared/job.ts';
+import type { PublishedModel } from '../../../shared/published-model.ts';
 import { resolveJob } from '../../../shared/resolve-job.ts';
 import type { PartySchemas, SchemasByParty } from '../../../shared/resolve-job.ts';
 import { openDataset } from '../datasets/dataset.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { schemaForJob } from '../datasets/schema.ts';
 import { dataFiles, readJobFile } from './job-file.ts';
+import { openModel } from './open-model.ts';
 
 export interface PartyData {
   readonly data: Dataset;
@@ -22,6 +24,8 @@ export interface OpenedJob {
   readonly job: Job;
   readonly directory: string;
   readonly schemas: SchemasByParty;
+  /** What all know of the model file that the job names, if it does. */
+  readonly model: PublishedModel | undefined;
   /** By party that brings data. */
   readonly data: ReadonlyMap<string, PartyData>;
 }
@@ -43,7 +47,7 @@ export async function openJobFile(path: string, signal?: AbortSignal): Promise<O
       ...(test === undefined ? {} : { test: schemaForJob(test, job, party) }),
     };
   }
-  return { job: resolveJob(job, schemas), directory, schemas, data };
+  return { job: resolveJob(job, schemas), directory, schemas, data, model: openModel(job, directory)?.published };
 }
 
 function files(source: DataSource | undefined, directory: string, party: string): string[] {

@@ -21,7 +21,7 @@ const startedBody = z.object({ dataset: z.string(), partners: z.array(z.string()
 
 /** A partner by fingerprint: a name can be chosen anew. */
 export interface JoinRequest {
-  /** Digest of the data set's schema, or another name that stays the same. */
+  /** A name of the data that stays the same from job to job. */
   readonly dataset: string;
   readonly self: string;
   /** Fingerprints of the other parties of the join, and of the matcher. */
@@ -31,7 +31,7 @@ export interface JoinRequest {
 
 export interface AdmittedJoin {
   /** Notes how it ended: what this party learnt, or the code of the failure. */
-  ended(outcome: { readonly matches?: number; readonly failed?: string }): void;
+  ended(outcome: { readonly matches?: number; readonly repeats?: number; readonly failed?: string }): void;
 }
 
 /**

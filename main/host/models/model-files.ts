@@ -5,7 +5,9 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { readNpy } from '../../../engine/models/npy.ts';
-import { readOnnx } from '../../../engine/models/onnx/read.ts';
+import { asLayers } from '../../../engine/models/onnx/operator-layer.ts';
+import { readOnnxModel } from '../../../engine/models/onnx/read.ts';
+import type { OnnxModel } from '../../../engine/models/onnx/read.ts';
 import { readTensorProto } from '../../../engine/models/onnx/tensor-proto.ts';
 import type { PlainTensor } from '../../../engine/models/tensor.ts';
 import { readTfjsLayers } from '../../../engine/models/tfjs-layers/read.ts';
@@ -21,7 +23,7 @@ export function readModelFile(path: string): TrainedModel {
   const beside = (location: string): Uint8Array => readBeside(path, location);
   switch (extname(path).toLowerCase()) {
     case '.onnx':
-      return readOnnx(readWhole(path), what, beside);
+      return modelOfLayers(readOnnxModel(readWhole(path), what, beside), what);
     case '.json':
       return readTfjsLayers(new TextDecoder().decode(readWhole(path)), beside, what);
     default:
@@ -33,6 +35,16 @@ export function readModelFile(path: string): TrainedModel {
         },
       );
   }
+}
+
+function modelOfLayers(read: OnnxModel, what: string): TrainedModel {
+  return read.kind === 'layers' ? read.model : asLayers(read.model, what);
+}
+
+/** As `readModelFile`, and ONNX models that are graphs of operators. */
+export function readAnyModelFile(path: string): OnnxModel {
+  if (extname(path).toLowerCase() !== '.onnx') return { kind: 'layers', model: readModelFile(path) };
+  return readOnnxModel(readWhole(path), basename(path), (location) => readBeside(path, location));
 }
 
 /**

@@ -7,7 +7,7 @@
 import type { TLSSocket } from 'node:tls';
 import { z } from 'zod';
 import { FRAME_HEADER_BYTES, controlSchemas, readFrameHeader, writeFrameHeader } from '../../../shared/wire.ts';
-import type { Control, FrameHeader } from '../../../shared/wire.ts';
+import type { Control, ControlName, FrameHeader } from '../../../shared/wire.ts';
 import { CONTROL_EVENT, FRAME_EVENT } from './packets.ts';
 
 /** What a socket of socket.io's server and of its client have in common. */
@@ -39,7 +39,7 @@ const SILENCE_LIMIT_MS = 20_000;
 const PROBE_LIMIT_MS = 2_000;
 
 const controlNameSchema = z.object({
-  name: z.enum(['session-hello', 'session-end', 'session-absent']),
+  name: z.enum(Object.keys(controlSchemas) as ControlName[]),
   body: z.unknown(),
 });
 

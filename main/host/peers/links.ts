@@ -3,7 +3,7 @@
  * invited strangers come in. Sorts what arrives to the sessions. Knows nothing of what sessions exchange.
  */
 import { createHash } from 'node:crypto';
-import { InputError } from '../../../shared/errors.ts';
+import { InputError, PeerError } from '../../../shared/errors.ts';
 import { parseAddress } from '../../../shared/address.ts';
 import type { Address } from '../../../shared/address.ts';
 import type { Control, FrameHeader, SessionHello } from '../../../shared/wire.ts';
@@ -16,6 +16,8 @@ import type { LinkStatus, LinkTraffic } from './link.ts';
 import { listen } from './listener.ts';
 import type { Listener } from './listener.ts';
 import type { PeerBook, PinnedPeer } from './peer-book.ts';
+import { LinkTalk } from './link-talk.ts';
+import type { Answerer } from './link-talk.ts';
 
 export interface LinksOptions {
   readonly identity: Identity;
@@ -53,6 +55,7 @@ export function sessionTag(session: string, attempt: number): number {
 
 interface LinkBoard {
   readonly link: Link;
+  readonly talk: LinkTalk;
   readonly open: Map<number, SessionPort>;
   readonly ended: Map<number, { session: string; attempt: number; code: string }>;
 }
@@ -71,6 +74,7 @@ export class Links implements LinkTraffic {
   readonly #boards = new Map<string, LinkBoard>();
   readonly #watchers = new Set<(status: LinkStatus) => void>();
   #listener: Listener | undefined;
+  #answerer: Answerer | undefined;
   /** From now on nothing new is let in, nor dialled. */
   #closing = false;
 
@@ -138,6 +142,26 @@ export class Links implements LinkTraffic {
     void this.#drop(board);
   }
 
+  /** Who answers the questions of peers; before that, and after undefined, they are refused (`nobody-answers`). */
+  answerWith(answerer: Answerer | undefined): void {
+    this.#answerer = answerer;
+  }
+
+  /**
+   * Asks a peer's services. A PeerError says why there is no answer: `peer-away` when there is no connection or it is lost
+   * (the question may have arrived), `answer-late`, or the code with which the peer refused.
+   */
+  ask(fingerprint: string, question: unknown, signal: AbortSignal): Promise<unknown> {
+    const board = this.#boards.get(fingerprint);
+    if (board !== undefined) return board.talk.ask(question, signal);
+    const name = this.#options.book.get(fingerprint)?.name ?? `${fingerprint.slice(0, 16)}...`;
+    return Promise.reject(
+      new PeerError('peer-not-linked', name, `There is no link to ${name}.`, {
+        hint: 'Pair with the organisation first.',
+      }),
+    );
+  }
+
   /** The link on which a session runs. An InputError (`peer-not-pinned`) where there is none. */
   attach(fingerprint: string, port: SessionPort): Link {
     const board = this.#boards.get(fingerprint);
@@ -176,6 +200,7 @@ export class Links implements LinkTraffic {
 
   onControl(link: Link, control: Control): void {
     const board = this.#boards.get(link.fingerprint);
+    if (control.name === 'talk') return board?.talk.onPart(control.body);
     const { session, attempt } = control.body;
     const tag = sessionTag(session, attempt);
     const port = board?.open.get(tag);
@@ -218,7 +243,12 @@ export class Links implements LinkTraffic {
     if (this.#closing || this.#boards.has(fingerprint) || this.#refusal(fingerprint) !== undefined) return;
     const onStatus = () => this.#onStatus(link);
     const link = new Link({ identity, software, fingerprint, traffic: this, onStatus }, name, addresses);
-    this.#boards.set(fingerprint, { link, open: new Map(), ended: new Map() });
+    const talk = new LinkTalk(link, (question) => {
+      if (this.#answerer === undefined) throw new InputError('nobody-answers', 'No service answers peers yet.');
+      return this.#answerer(fingerprint, question);
+    });
+    this.#boards.set(fingerprint, { link, talk, open: new Map(), ended: new Map() });
+    link.attach(talk);
     link.start();
   }
 

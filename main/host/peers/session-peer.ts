@@ -138,7 +138,7 @@ export class SessionPeer implements SessionPort, LinkUser {
     const link = this.#link.status;
     if (link.step !== undefined) return { party, step: link.step, sinceMs: link.sinceMs };
     if (!this.#greeted) {
-      return { party, step: `waiting for ${party} to open session ${this.session}`, sinceMs: this.#sinceMs };
+      return { party, step: `waiting for ${party} to open the session`, sinceMs: this.#sinceMs };
     }
     for (const [key, sinceMs] of this.#receivers) {
       return { party, step: `waiting for ${party}: ${describeMessageKey(key)}`, sinceMs };

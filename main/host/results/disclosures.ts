@@ -2,9 +2,12 @@
  * What each party of a job will have learned when it is over, in words for people: from what the job reveals, how it joins,
  * and what everybody has to know to run it. Knows no values.
  */
-import { dataParties, partyOrder } from '../../../shared/job-roles.ts';
+import { joinDisclosures } from '../../../engine/join/disclosures.ts';
+import { dataParties, partyOrder, trains } from '../../../shared/job-roles.ts';
 import type { Job } from '../../../shared/job.ts';
 import { standardisation } from '../../../shared/resolve-job.ts';
+import { boundText, privacyClaims } from '../jobs/tasks/privacy-claims.ts';
+import { joinTermsOf } from '../joins/join-terms.ts';
 
 export interface Disclosure {
   readonly party: string;
@@ -19,17 +22,27 @@ export function disclosures(job: Job): Disclosure[] {
     ...partyOrder(job).map((party) => ({
       party,
       role: roleOf(job, party),
-      learns: [...revealed(job, party), ...shared(job)],
+      learns: [...revealed(job, party), ...joined(job, party), ...shared(job)],
     })),
     {
       party: job.dealer,
       role: 'dealer',
       learns: [
         'shapes, roles, the plan and the number of executions; no data, no share, no opening',
+        ...joined(job, job.dealer),
         'together with any one compute party: everything',
       ],
     },
   ];
+}
+
+/** What somebody learns from the join of identifiers. */
+function joined(job: Job, participant: string): string[] {
+  const terms = joinTermsOf(job, {}, 'preview');
+  if (terms === undefined) return [];
+  const own = joinDisclosures(terms).find((each) => each.participant === participant);
+  if (own !== undefined) return own.learns.map((fact) => `from the join: ${fact}`);
+  return terms.purpose === 'ids' ? ['from the join: how many records all parties have'] : [];
 }
 
 function roleOf(job: Job, party: string): string {
@@ -46,16 +59,57 @@ function revealed(job: Job, party: string): string[] {
   const { reveal, train } = job;
   const every = train?.metricsEvery;
   return [
-    ...(reveal.model.includes(party) ? ['the trained model, all weights'] : []),
+    ...(reveal.model.includes(party) ? [modelOf(job)] : []),
+    ...splitSums(job, party),
     ...(reveal.model.includes(party) && standardisation(job) === 'locally'
-      ? ['mean and spread of every numeric feature: the model needs them to take raw numbers']
+      ? [
+          `mean and spread of every numeric feature: ${trains(job.task) ? 'the model needs' : 'the results need'} them to take raw numbers`,
+        ]
       : []),
     ...(reveal.metrics.includes(party)
       ? [`${job.task === 'regression' ? 'the error' : 'accuracy and loss'} on the test rows, ${occasions(every)}`]
       : []),
+    ...noiseLimits(job, party),
     ...(reveal.predictions.includes(party) ? ['the predictions'] : []),
-    ...(reveal.aggregates.includes(party) ? [`the aggregates: ${(job.aggregates ?? []).join(', ')}`] : []),
+    ...(reveal.aggregates.includes(party)
+      ? [`the aggregates: ${(job.aggregates ?? []).join(', ')}; over at least ${job.minimumRows ?? 1} rows`]
+      : []),
   ];
+}
+
+/** What noise bounds of what somebody learns. */
+function noiseLimits(job: Job, party: string): string[] {
+  const { reveal, label } = job;
+  const told = reveal.model.includes(party) || reveal.metrics.includes(party);
+  return privacyClaims(job)
+    .filter(({ of }) => (of === 'label' ? !Object.hasOwn(label, party) : reveal.model.includes(party)))
+    .filter(() => told)
+    .map((claim) => `of a single ${claim.of} no more than ${boundText(claim)} lets through, ${claim.holds}`);
+}
+
+/** What who has the features of a split model learns of the labels. */
+function splitSums(job: Job, party: string): string[] {
+  const { privacy, label, features } = job;
+  const split = privacy?.split;
+  const isOwner = dataParties(job).includes(party) && !Object.hasOwn(label, party) && features[party]?.length !== 0;
+  if (split === undefined || !isOwner) return [];
+  return [
+    split.noise > 0
+      ? 'of every batch the sum of the gradients, which depends on the labels, with noise that nobody knows'
+      : privacy?.labels === undefined
+        ? 'of every batch the sum of the gradients without noise: as a rule the labels of the training rows can be computed from them'
+        : 'of every batch the sum of the gradients without noise: as a rule the flipped labels of the training rows can be computed from them',
+  ];
+}
+
+/** What `reveal.model` means for the task. */
+function modelOf({ task, clustering, decomposition, privacy }: Job): string {
+  if (task === 'clustering') return `the ${clustering?.clusters ?? ''} centroids and how many rows each has`;
+  if (task === 'decomposition')
+    return `the first ${decomposition?.components ?? ''} principal components and their variances`;
+  return privacy?.model === undefined
+    ? 'the trained model, all weights'
+    : 'the trained model, all weights with noise that nobody knows';
 }
 
 function occasions(every: number | 'end' | undefined): string {
@@ -66,16 +120,20 @@ function occasions(every: number | 'end' | undefined): string {
 /** What every compute party knows in any case. */
 function shared(job: Job): string[] {
   const rows =
-    job.join.how === 'stack'
-      ? 'how many rows each party brings'
-      : job.join.how === 'rows'
-        ? 'how many rows there are; row i is the same record at all parties'
-        : job.join.how === 'hidden'
-          ? 'how many rows each party brings, not which of them match'
-          : 'which ids the parties have in common';
+    job.join.how === 'rows'
+      ? 'how many rows there are; row i is the same record at all parties'
+      : 'how many rows each party brings';
+  const { model } = job;
   return [
     rows,
     'names and types of the columns in use, classes of the label, the model’s layers, the schedule of the training',
+    ...(model !== undefined && ('file' in model || 'architecture' in model)
+      ? [
+          model.owner === undefined
+            ? 'the model’s weights: they are public'
+            : `the layers of ${model.owner}’s model, not its weights`,
+        ]
+      : []),
     ...(Object.values(job.reveal).every((receivers) => receivers.length === 0)
       ? ['no result: everything stays shared']
       : []),

@@ -1,6 +1,8 @@
 /** The figures of a run for dashboards, in the shape that shared/timing.ts fixes: one party's own. Knows no files. */
 import type { ExecutionTimes } from '../../../engine/runtime/profiler.ts';
-import type { RunInsights } from '../../../shared/timing.ts';
+import { modelShapes } from '../../../shared/model.ts';
+import type { ModelDescription } from '../../../shared/model.ts';
+import type { ModelNode, RunInsights } from '../../../shared/timing.ts';
 import { jobCost } from './job-cost.ts';
 import { layerRows } from './layers.ts';
 import type { RunRecord } from './results.ts';
@@ -30,6 +32,7 @@ export function runInsights(run: RunRecord): RunInsights | undefined {
     title: run.title,
     startedAtMs: run.startedAt.getTime(),
     planDigest: run.plan.digest,
+    kernels: run.kernels,
     seconds: run.seconds,
     traffic: carried,
     wallMs,
@@ -52,10 +55,26 @@ export function runInsights(run: RunRecord): RunInsights | undefined {
       waits: waitsOf(one),
     })),
     executionsInAll: all.length,
+    details: all.flatMap(({ program, execution, startedMs, wallMs: length, moments }) =>
+      moments === undefined
+        ? []
+        : [{ program, execution, startMs: times.timeOriginMs + startedMs, wallMs: length, moments }],
+    ),
+    links: [...times.links].map(([peer, link]) => ({ peer, ...link })),
+    model: run.description === undefined ? [] : modelNodes(run.description),
     ...(metrics === undefined
       ? {}
       : { metrics: { ...metrics, epoch: epochs, history: metrics.history?.map((entry) => ({ ...entry })) } }),
   };
+}
+
+/** Every layer is fed with the one before it. */
+function modelNodes(description: ModelDescription): ModelNode[] {
+  const shapes = modelShapes(description);
+  return description.layers.map(({ name, kind }, i) => {
+    const before = description.layers[i - 1];
+    return { layer: name, kind, inputs: before === undefined ? [] : [before.name], shape: [...(shapes[i] ?? [])] };
+  });
 }
 
 function waitsOf(times: ExecutionTimes): { party: string; ms: number }[] {

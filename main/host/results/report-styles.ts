@@ -5,12 +5,12 @@ export const styles = new Html(`
 :root {
   color-scheme: light dark;
   --page: #fbfaf8; --card: #ffffff; --text: #1d1f24; --quiet: #5d626d; --line: #e2e0db; --wrong: #a8201a;
-  --compute: #2b5fc7; --fill: #7a4fb5; --serialise: #1f8a8a; --send: #c4661f; --wait: #d9a521; --offline: #8a8f3a; --other: #b9bbc2;
+  --compute: #2b5fc7; --upload: #3f8fb8; --readback: #2f6f93; --fill: #7a4fb5; --serialise: #1f8a8a; --send: #c4661f; --wait: #d9a521; --offline: #8a8f3a; --other: #b9bbc2;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #14161a; --card: #1c1f25; --text: #e7e8ea; --quiet: #a2a7b1; --line: #31353d; --wrong: #ff8f86;
-    --compute: #6f9bf2; --fill: #b392e6; --serialise: #55c2c0; --send: #ee9a58; --wait: #f0c85a; --offline: #c3c76e; --other: #5b606b;
+    --compute: #6f9bf2; --upload: #7cc4e8; --readback: #58a3c9; --fill: #b392e6; --serialise: #55c2c0; --send: #ee9a58; --wait: #f0c85a; --offline: #c3c76e; --other: #5b606b;
   }
 }
 * { box-sizing: border-box; }
@@ -51,6 +51,8 @@ tbody th { font-weight: 560; }
 .bar svg { display: block; width: 100%; height: 1.75rem; border-radius: 0.35rem; background: var(--line); }
 .bar rect { stroke: var(--page); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 .compute { background: var(--compute); fill: var(--compute); }
+.upload { background: var(--upload); fill: var(--upload); }
+.readback { background: var(--readback); fill: var(--readback); }
 .fill { background: var(--fill); fill: var(--fill); }
 .serialise { background: var(--serialise); fill: var(--serialise); }
 .send { background: var(--send); fill: var(--send); }

@@ -11,9 +11,12 @@ import type { ProgramCost } from './job-cost.ts';
 import { layerRows } from './layers.ts';
 import type { LayerRow } from './layers.ts';
 import { styles } from './report-styles.ts';
-import type { PartyTraffic, RunRecord, Scores } from './results.ts';
+import type { PartyTraffic, ResultTable, RunRecord, Scores } from './results.ts';
 import { shareNames, timeShares } from './time-shares.ts';
 import type { PartyTimeShares, Share } from './time-shares.ts';
+
+/** Longer tables are files of their own. */
+const MAX_TABLE_ROWS = 100;
 
 /** The whole page. */
 export function reportHtml(run: RunRecord): string {
@@ -44,6 +47,7 @@ export function reportHtml(run: RunRecord): string {
             ${learned(run)}
           </section>
           ${metrics === undefined ? html`` : quality(metrics)}
+          ${(run.tables ?? []).filter(({ rows }) => rows.length <= MAX_TABLE_ROWS).map(resultTable)}
           <section aria-labelledby="time">
             <h2 id="time">Where the time went</h2>
             ${time(run)}
@@ -159,6 +163,23 @@ function quality(metrics: NonNullable<RunRecord['metrics']>): Html {
             Training in the clear needs all rows in one place: only a launcher that simulates the parties has them.
           </p>`
     }
+  </section>`;
+}
+
+function resultTable({ name, columns, rows }: ResultTable): Html {
+  return html`<section>
+    <h2>${name}</h2>
+    ${table<readonly (string | number)[]>(
+      name,
+      columns.map((heading, i) => ({
+        heading,
+        cell: (row) => {
+          const cell = row[i] ?? '';
+          return typeof cell === 'number' ? figure(cell) : cell;
+        },
+      })),
+      rows,
+    )}
   </section>`;
 }
 

@@ -1,12 +1,14 @@
 /** Where each party's time went over a whole run: its profile added up. Parts add up to the run's wall time. */
-import type { ExecutionTimes } from '../../../engine/runtime/profiler.ts';
+import type { Activity, ExecutionTimes } from '../../../engine/runtime/profiler.ts';
 import type { PartyTimes } from './results.ts';
 
-export type Share = 'compute' | 'fill' | 'serialise' | 'send' | 'wait' | 'offline' | 'other';
+export type Share = Activity;
 
 /** In the order in which they are shown, with what they are. */
 export const shareNames: Readonly<Record<Share, string>> = {
   compute: 'computing on shares',
+  upload: 'unpacking on the graphics card',
+  readback: 'reading back from the graphics card',
   fill: 'expanding masks',
   serialise: 'packing messages',
   send: 'sending',
@@ -26,7 +28,17 @@ export interface PartyTimeShares {
 }
 
 export function timeShares({ id, executions }: PartyTimes): PartyTimeShares {
-  const ms: Record<Share, number> = { compute: 0, fill: 0, serialise: 0, send: 0, wait: 0, offline: 0, other: 0 };
+  const ms: Record<Share, number> = {
+    compute: 0,
+    upload: 0,
+    readback: 0,
+    fill: 0,
+    serialise: 0,
+    send: 0,
+    wait: 0,
+    offline: 0,
+    other: 0,
+  };
   const waitMs = new Map<string, number>();
   const layerMs = new Map<string, number>();
   const addTo = (map: Map<string, number>, key: string, by: number): void =>

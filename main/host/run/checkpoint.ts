@@ -1,51 +1,67 @@
 /**
- * A compute party's shares between two executions as one blob: the states that change in training, and the metrics revealed
- * until then. Features and labels are not in it: every attempt shares them anew, under new masks.
+ * A compute party's shares between two executions as one blob: the states that change after the set-up, and what was revealed
+ * to the party until then. What only the set-up makes is not in it: every attempt shares it anew, under new masks.
  * Knows nothing of where blobs are kept.
  */
 import { z } from 'zod';
 import type { PlanCost } from '../../../engine/plan/cost.ts';
 import type { PartyExecutor } from '../../../engine/runtime/executor.ts';
 import type { Plan } from '../../../engine/plan/plan.ts';
+import type { Revealed } from '../../../engine/runtime/script.ts';
+import { bytesToWords, wordsToBytes } from '../../../engine/runtime/words.ts';
 import { MachineError } from '../../../shared/errors.ts';
-
-const CHANGING = ['weight/', 'update/'];
 
 const headerSchema = z.strictObject({
   planDigest: z.string(),
   states: z.array(z.strictObject({ name: z.string(), bytes: z.int().min(0) })),
-  metrics: z.array(z.strictObject({ epoch: z.int().min(0), name: z.string(), sum: z.number() })),
+  revealed: z.array(
+    z.strictObject({
+      execution: z.int().min(0),
+      epoch: z.int().min(0),
+      name: z.string(),
+      bytes: z.int().min(0).multipleOf(8),
+    }),
+  ),
 });
 
-/** A revealed sum over test rows, after an epoch (from 0). */
-export type MetricSum = z.infer<typeof headerSchema>['metrics'][number];
-
+/** What any program but the set-up, which is the first, stores. */
 function changingStates(plan: Plan): string[] {
-  return [...plan.partyStates.slots.keys()].filter((name) => CHANGING.some((prefix) => name.startsWith(prefix)));
+  const [, ...later] = [...plan.programs.values()];
+  const stored = new Set(
+    later.flatMap(({ program }) => program.steps.flatMap((step) => (step.op === 'store' ? [step.state] : []))),
+  );
+  return [...plan.partyStates.slots.keys()].filter((name) => stored.has(name));
 }
 
 export async function packCheckpoint(
   plan: Plan,
   executor: PartyExecutor,
-  metrics: readonly MetricSum[],
+  revealed: readonly Revealed[],
 ): Promise<Uint8Array> {
   const states = await Promise.all(
     changingStates(plan).map(async (name) => ({ name, content: await executor.readState(name) })),
   );
   const sizes = states.map(({ name, content }) => ({ name, bytes: content.length }));
-  const header = Buffer.from(JSON.stringify({ planDigest: plan.digest, states: sizes, metrics }));
+  const outputs = revealed.map(({ words, ...rest }) => ({ ...rest, bytes: words.byteLength }));
+  const header = Buffer.from(JSON.stringify({ planDigest: plan.digest, states: sizes, revealed: outputs }));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(header.length);
-  return Buffer.concat([length, header, ...states.map(({ content }) => content)]);
+  return Buffer.concat([
+    length,
+    header,
+    ...states.map(({ content }) => content),
+    ...revealed.map(({ words }) => wordsToBytes(words)),
+  ]);
 }
 
-/** Writes the states back and returns the metrics. A blob of another plan is refused (`checkpoint-foreign`). */
-export function unpackCheckpoint(plan: Plan, executor: PartyExecutor, blob: Uint8Array): MetricSum[] {
+/** Writes the states back and returns what was revealed. A blob of another plan is refused (`checkpoint-foreign`). */
+export function unpackCheckpoint(plan: Plan, executor: PartyExecutor, blob: Uint8Array): Revealed[] {
   const buffer = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
   const headerBytes = buffer.readUInt32LE(0);
-  const header = headerSchema.parse(JSON.parse(buffer.subarray(4, 4 + headerBytes).toString()));
-  const names = header.states.map(({ name }) => name);
-  if (header.planDigest !== plan.digest || changingStates(plan).some((name) => !names.includes(name))) {
+  const parsed = headerSchema.safeParse(JSON.parse(buffer.subarray(4, 4 + headerBytes).toString()));
+  const header = parsed.data;
+  const names = header?.states.map(({ name }) => name);
+  if (header?.planDigest !== plan.digest || changingStates(plan).some((name) => names?.includes(name) !== true)) {
     throw new MachineError('checkpoint-foreign', 'The checkpoint was made under another plan.', {
       hint: 'Start the job anew: the program has changed since.',
     });
@@ -55,7 +71,11 @@ export function unpackCheckpoint(plan: Plan, executor: PartyExecutor, blob: Uint
     executor.writeState(name, new Uint8Array(buffer.subarray(at, at + bytes)));
     at += bytes;
   }
-  return header.metrics;
+  return header.revealed.map(({ bytes, ...rest }) => {
+    const words = bytesToWords(buffer.subarray(at, at + bytes));
+    at += bytes;
+    return { ...rest, words };
+  });
 }
 
 /** Work between two checkpoints: what a crash costs at most. */

@@ -9,8 +9,19 @@ import type { z } from 'zod';
 import type { MessageKey, Transport } from '../../../engine/runtime/transport.ts';
 import { PeerError } from '../../../shared/errors.ts';
 
-/** In the order of a run. */
-const ROUNDS = { 'zero-key': -9, nonce: -8, checkpoints: -7, resume: -6, standardisation: -5, finished: -4 } as const;
+/** In the order of a run; `stocked` precedes its executions, `standardisation` and `finished` follow them. */
+const ROUNDS = {
+  'join-known': -12,
+  'join-ended': -11,
+  plan: -10,
+  'zero-key': -9,
+  nonce: -8,
+  checkpoints: -7,
+  resume: -6,
+  standardisation: -5,
+  finished: -4,
+  stocked: -3,
+} as const;
 export type ControlKind = keyof typeof ROUNDS;
 
 /** Longest control message; standardisations have 40 characters a column. */

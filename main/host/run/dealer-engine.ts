@@ -6,13 +6,20 @@
 import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Dealer } from '../../../engine/dealer/dealer.ts';
-import { wasmKernels } from '../../../engine/kernels/wasm/wasm.ts';
 import { SecretKey } from '../../../engine/random/crypto-port.ts';
 import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
 import { PartyStreams } from '../../../engine/random/streams.ts';
 import { InternalError } from '../../../shared/errors.ts';
+import { kernelReportText } from '../../../shared/kernel-choice.ts';
+import { chooseKernels } from '../gpu/choose-kernels.ts';
+import { framePort } from '../gpu/frame-port.ts';
+import { nodeGpuSource, remoteGpuSource } from '../gpu/gpu-kernels.ts';
+import { GpuSettings } from '../gpu/gpu-settings.ts';
+import { dealerWork } from '../gpu/plan-work.ts';
 import { compileJob } from '../jobs/compile.ts';
-import { servedTransport, toPlainError } from './engine-messages.ts';
+import { joinStore } from '../store/store.ts';
+import { servedTransport } from './engine-messages.ts';
+import { toPlainError } from '../plain-error.ts';
 import type { DealerStart, EngineEvent, EngineSetup } from './engine-messages.ts';
 import { recordContext } from './vault-ports.ts';
 
@@ -23,16 +30,34 @@ const host = parentPort;
 const tell = (event: EngineEvent): void => host.postMessage(event);
 
 try {
-  const { agreement, self, threads } = workerData as EngineSetup;
-  const { plan, script } = compileJob(agreement.job, agreement.schemas);
-  const kernels = await wasmKernels({ threads: Math.min(threads, availableParallelism()) });
+  const { agreement, self, folder, threads, kernels: preference, gpuPort } = workerData as EngineSetup;
+  const { plan, script } = compileJob(agreement.job, agreement.schemas, agreement.model);
   const executions = [...script()];
+  const store = joinStore(folder);
+  let attemptNow = 0;
+  const chosen = await chooseKernels({
+    preference,
+    threads: Math.min(threads, availableParallelism()),
+    work: dealerWork(plan, executions),
+    settings: new GpuSettings(store.settings),
+    openGpu: () => (gpuPort === undefined ? nodeGpuSource() : remoteGpuSource(framePort(gpuPort))),
+    onLost: (text) => {
+      store.jobs.log(agreement.session, attemptNow, 'warning', text);
+      tell({ type: 'progress', phase: 'the graphics card failed: the CPU goes on' });
+    },
+    onRefused: (text) => {
+      // An attempt's log begins with what is known by then.
+      if (attemptNow > 0) store.jobs.log(agreement.session, attemptNow, 'warning', text);
+    },
+  });
 
   const dealAll = async (start: DealerStart): Promise<void> => {
     const { attempt, seeds, resumeAt } = start;
     const transport = servedTransport(self, start);
     const streams = seeds.map((seed) => new PartyStreams(nodeCrypto, new SecretKey(seed)));
-    const dealer = await Dealer.create({ plan, kernels, streams });
+    attemptNow = attempt;
+    store.jobs.log(agreement.session, attempt, 'info', `Deals on the ${kernelReportText(chosen.report())}`);
+    const dealer = await Dealer.create({ plan, kernels: chosen.kernels, streams });
     let progressMs = -Infinity;
     try {
       for (const { program, number, known, step, steps } of executions) {
@@ -60,7 +85,10 @@ try {
     dealAll(start)
       .then(() => tell({ type: 'done', summary: undefined }))
       .catch((error: unknown) => tell({ type: 'failed', error: toPlainError(error) }))
-      .finally(() => start.port.close());
+      .finally(() => {
+        chosen.attemptEnded();
+        start.port.close();
+      });
   });
   tell({ type: 'compiled', planDigest: plan.digest, executions: executions.length });
 } catch (error) {

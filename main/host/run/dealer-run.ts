@@ -6,19 +6,23 @@ import { z } from 'zod';
 import { memberOf } from '../../../shared/agreement.ts';
 import type { Agreement } from '../../../shared/agreement.ts';
 import { InputError, PeerError } from '../../../shared/errors.ts';
+import { identifierJoin } from '../../../shared/job-join.ts';
 import { partyOrder } from '../../../shared/job-roles.ts';
+import type { KernelPreference } from '../../../shared/kernel-choice.ts';
+import type { RunProgress } from '../../../shared/progress.ts';
 import { runAttempts } from './attempts.ts';
-import type { RunProgress } from './attempts.ts';
 import { ControlChannel } from './control.ts';
-import { Engine } from './engine.ts';
+import { resultsFolder } from './folders.ts';
 import type { Host } from './host.ts';
 import { allFinished } from './party-run.ts';
+import { RunEngine, planJoined } from './run-engine.ts';
 import { seedWithParty } from './run-keys.ts';
 
 export interface DealerRunOptions {
   readonly host: Host;
   readonly agreement: Agreement;
   readonly threads: number;
+  readonly kernels: KernelPreference;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: RunProgress) => void;
 }
@@ -27,23 +31,30 @@ const resumeSchema = z.strictObject({ execution: z.int().min(0) });
 
 /** Deals for the job until every party is finished; returns the number of the attempt that succeeded. */
 export async function runDealer(options: DealerRunOptions): Promise<{ readonly attempt: number }> {
-  const { host, agreement, threads, signal, onProgress } = options;
+  const { host, agreement, threads, kernels, signal, onProgress } = options;
   const { name: self, role, fingerprint } = memberOf(agreement, host.identity.fingerprint);
   if (role !== 'dealer') {
     throw new InputError('role-mismatch', `${self} is a ${role} party of session ${agreement.session}.`, {
       hint: 'Start it with: tacit party',
     });
   }
-  const engine = new Engine('dealer-engine', { agreement, self, folder: host.store.folder, threads }, onProgress);
+  const { folder } = host.store;
+  const results = resultsFolder(folder);
+  const setup = { agreement, self, folder, results, threads, kernels };
+  const engines = new RunEngine('dealer-engine', setup, onProgress, host.gpuPort);
   try {
-    const { planDigest, executions } = await engine.compiled();
+    const joins = identifierJoin(agreement.job) !== undefined;
+    const ready = joins ? undefined : await engines.planned();
     const parties = partyOrder(agreement.job);
     const { attempt } = await runAttempts(
-      { host, agreement, self, planDigest, signal, onProgress },
+      { host, agreement, self, planDigest: ready?.planDigest, results, signal, onProgress },
       async (ports): Promise<void> => {
         const control = new ControlChannel(ports.transport, ports.attempt);
+        const step = { host, agreement, self, files: [], threads, onProgress };
+        const { engine, executions, planDigest } = ready ?? (await planJoined(engines, step, control, ports)).planned;
+        const context = { ...ports, planDigest };
         const seeds = await Promise.all(
-          parties.map((party) => seedWithParty(control, ports, party, fingerprint, signal)),
+          parties.map((party) => seedWithParty(control, context, party, fingerprint, signal)),
         );
         const points = await Promise.all(
           parties.map((party) => control.receive(party, 'resume', 0, resumeSchema, signal)),
@@ -74,6 +85,6 @@ export async function runDealer(options: DealerRunOptions): Promise<{ readonly a
     );
     return { attempt };
   } finally {
-    await engine.close();
+    await engines.close();
   }
 }

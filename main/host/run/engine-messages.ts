@@ -1,12 +1,15 @@
 /** What a host and the engine's worker say to each other, both ways, by structured clone. Not a trust boundary: one process. */
 import type { MessagePort } from 'node:worker_threads';
 import type { Transport, TransportCounters } from '../../../engine/runtime/transport.ts';
-import { InputError, InternalError, MachineError, PeerError, TacitError } from '../../../shared/errors.ts';
-import type { ErrorKind } from '../../../shared/errors.ts';
+import type { PublicJoin, RunProgress } from '../../../shared/progress.ts';
 import type { Agreement } from '../../../shared/agreement.ts';
-import type { PreparedRows } from '../datasets/prepare.ts';
+import type { KernelPreference, KernelReport } from '../../../shared/kernel-choice.ts';
+import type { PrivacySpent } from '../../../shared/privacy-account.ts';
+import type { OwnData } from '../jobs/tasks/task.ts';
 import { portTransport } from '../peers/port-transport.ts';
-import type { PartyTraffic, RunMetrics, RunSeconds } from '../results/results.ts';
+import type { PlainError } from '../plain-error.ts';
+import type { PartyTraffic, ResultTable, RunMetrics, RunSeconds } from '../results/results.ts';
+import type { JoinCost } from './join-messages.ts';
 
 /** With which a worker is started. */
 export interface EngineSetup {
@@ -14,7 +17,14 @@ export interface EngineSetup {
   readonly self: string;
   /** Data folder of the party, which this process holds. */
   readonly folder: string;
+  /** Folder for what the party may see at the end. */
+  readonly results: string;
+  /** Under which the folder's private key is sealed. */
+  readonly guardKey?: Uint8Array | undefined;
   readonly threads: number;
+  readonly kernels: KernelPreference;
+  /** To the page that computes on the graphics card, where this process cannot. */
+  readonly gpuPort?: MessagePort;
 }
 
 /** Where a compute party goes on: a checkpoint that all have. */
@@ -41,8 +51,10 @@ export interface PartyStart extends ServedTransport {
   readonly attempt: number;
   readonly seed: Uint8Array;
   readonly zeroKeys: readonly (readonly [peer: string, key: Uint8Array])[];
-  readonly prepared: PreparedRows | undefined;
+  readonly own: OwnData;
   readonly resume: ResumePoint | undefined;
+  /** Of the privacy of the own data, by this run and those before it. */
+  readonly spent: readonly PrivacySpent[];
 }
 
 export interface DealerStart extends ServedTransport {
@@ -53,53 +65,27 @@ export interface DealerStart extends ServedTransport {
   readonly resumeAt: number;
 }
 
+/** What the join before a run came to, and what it took unless an earlier attempt made it. */
+export type JoinSummary = PublicJoin & { readonly cost?: JoinCost | undefined };
+
 /** What a run comes to, at one party. */
 export interface PartySummary {
   readonly traffic: PartyTraffic;
   readonly seconds: RunSeconds & { readonly evaluation: number };
   readonly metrics?: RunMetrics | undefined;
+  /** Short tables among the results. */
+  readonly tables: readonly ResultTable[];
+  readonly join?: JoinSummary | undefined;
   /** Files that were written. */
   readonly results: readonly string[];
   /** Milliseconds of the training executions by activity. */
   readonly activityMs: Readonly<Record<string, number>>;
+  /** What computed, and why. */
+  readonly kernels: KernelReport;
 }
 
 export type EngineEvent =
   | { readonly type: 'compiled'; readonly planDigest: string; readonly executions: number }
-  | { readonly type: 'progress'; readonly phase: string; readonly done: number; readonly total: number }
+  | ({ readonly type: 'progress' } & RunProgress)
   | { readonly type: 'done'; readonly summary: PartySummary | undefined }
   | { readonly type: 'failed'; readonly error: PlainError };
-
-/** An error as structured clone and JSON carry it. */
-export interface PlainError {
-  readonly kind: ErrorKind | 'unexpected';
-  readonly code: string;
-  readonly party?: string | undefined;
-  readonly message: string;
-  readonly hint?: string | undefined;
-}
-
-export function toPlainError(error: unknown): PlainError {
-  if (error instanceof TacitError) {
-    const { kind, code, message, hint } = error;
-    return { kind, code, message, hint, ...(error instanceof PeerError ? { party: error.party } : {}) };
-  }
-  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { kind: 'unexpected', code: 'unexpected', message };
-}
-
-export function fromPlainError({ kind, code, party, message, hint }: PlainError): Error {
-  const detail = hint === undefined ? {} : { hint };
-  switch (kind) {
-    case 'input':
-      return new InputError(code, message, detail);
-    case 'peer':
-      return new PeerError(code, party ?? '', message, detail);
-    case 'machine':
-      return new MachineError(code, message, detail);
-    case 'internal':
-      return new InternalError(code, message, detail);
-    case 'unexpected':
-      return new Error(message);
-  }
-}

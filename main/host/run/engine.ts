@@ -3,11 +3,13 @@
  * Knows nothing of what attempts are for.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import type { Transport } from '../../../engine/runtime/transport.ts';
 import { MachineError } from '../../../shared/errors.ts';
+import type { RunProgress } from '../../../shared/progress.ts';
 import { entryFile } from '../../paths.ts';
 import { serveTransport } from '../peers/port-transport.ts';
-import { fromPlainError } from './engine-messages.ts';
+import { fromPlainError } from '../plain-error.ts';
 import type {
   DealerStart,
   EngineEvent,
@@ -23,13 +25,11 @@ export interface CompiledInfo {
   readonly executions: number;
 }
 
-export type EngineProgress = Omit<Extract<EngineEvent, { type: 'progress' }>, 'type'>;
-
 type Start = Omit<PartyStart, keyof ServedTransport> | Omit<DealerStart, keyof ServedTransport>;
 
 export class Engine {
   readonly #worker: Worker;
-  readonly #onProgress: (progress: EngineProgress) => void;
+  readonly #onProgress: (progress: RunProgress) => void;
   readonly #compiled = Promise.withResolvers<CompiledInfo>();
   #running: PromiseWithResolvers<PartySummary | undefined> | undefined;
   #failure: Error | undefined;
@@ -37,11 +37,15 @@ export class Engine {
   constructor(
     entry: 'party-engine' | 'dealer-engine',
     setup: EngineSetup,
-    onProgress: (progress: EngineProgress) => void,
+    onProgress: (progress: RunProgress) => void,
+    gpuPort?: MessagePort,
   ) {
     this.#onProgress = onProgress;
     this.#compiled.promise.catch(() => {});
-    this.#worker = new Worker(entryFile(entry), { workerData: setup });
+    this.#worker = new Worker(entryFile(entry), {
+      workerData: gpuPort === undefined ? setup : { ...setup, gpuPort },
+      transferList: gpuPort === undefined ? [] : [gpuPort],
+    });
     this.#worker.on('message', (event: EngineEvent) => this.#onEvent(event));
     this.#worker.on('error', (error) => this.#fail(error as Error));
     this.#worker.on('exit', (code) =>
@@ -85,8 +89,10 @@ export class Engine {
     switch (event.type) {
       case 'compiled':
         return this.#compiled.resolve({ planDigest: event.planDigest, executions: event.executions });
-      case 'progress':
-        return this.#onProgress(event);
+      case 'progress': {
+        const { type: _, ...progress } = event;
+        return this.#onProgress(progress);
+      }
       case 'done':
         return this.#running?.resolve(event.summary);
       case 'failed': {

@@ -2,9 +2,13 @@
  * A party's host, open: its data folder, its identity and its links. Knows nothing of jobs or of who started it.
  */
 import { readFileSync } from 'node:fs';
+import type { MessagePort } from 'node:worker_threads';
+import type { SecretKey } from '../../../engine/random/crypto-port.ts';
 import { formatAddress } from '../../../shared/address.ts';
 import type { Address } from '../../../shared/address.ts';
 import { packageFile } from '../../paths.ts';
+import { restorePeers } from '../backup/backup.ts';
+import type { Backup } from '../backup/backup.ts';
 import { createIdentity } from '../peers/identity.ts';
 import type { Identity } from '../peers/identity.ts';
 import { openLinks } from '../peers/links.ts';
@@ -18,6 +22,11 @@ export interface Host {
   readonly links: Links;
   /** `host:port` under which it listens. */
   readonly address: string;
+  /**
+   * Where this process has no GPU of its own (Electron): a new port to the page that computes for it (docs/gpu-page.md); its other
+   * end is a worker with a device there.
+   */
+  readonly gpuPort?: (() => MessagePort) | undefined;
   /** Closes links and store; what was stored stays. */
   close(): Promise<void>;
 }
@@ -27,6 +36,11 @@ export interface HostOptions {
   /** What a new identity is called; one that exists keeps its name. */
   readonly name: string;
   readonly listen: Address;
+  readonly gpuPort?: Host['gpuPort'];
+  /** In place of a new identity, from a backup. */
+  readonly restored?: Backup;
+  /** Under which the private key is sealed at rest. */
+  readonly guardKey?: SecretKey | undefined;
 }
 
 function softwareName(): string {
@@ -35,16 +49,20 @@ function softwareName(): string {
 }
 
 /** Opens the folder, makes an identity where there is none, and listens. Errors: those of store and links. */
-export async function openHost({ folder, name, listen }: HostOptions): Promise<Host> {
-  const store = openStore(folder);
+export async function openHost({ folder, name, listen, restored, guardKey, gpuPort }: HostOptions): Promise<Host> {
+  const store = openStore(folder, { guardKey });
   try {
-    const identity = store.identity.get() ?? store.identity.create(await createIdentity(name));
+    const stored = store.identity.get();
+    const identity = stored ?? restored?.identity ?? (await createIdentity(name));
     const links = await openLinks({ identity, book: store.peers, software: softwareName(), listen });
+    // Kept only now: a first start that cannot listen is begun anew, under another name if need be.
+    if (stored === undefined) store.identity.create(identity);
+    if (restored !== undefined) restorePeers(links, restored);
     const close = async (): Promise<void> => {
       await links.close();
       store.close();
     };
-    return { store, identity, links, address: formatAddress(links.address), close };
+    return { store, identity, links, address: formatAddress(links.address), gpuPort, close };
   } catch (error) {
     store.close();
     throw error;

@@ -12,11 +12,17 @@ import type { Agreement, Member } from '../../../shared/agreement.ts';
 import { schemaDigest } from '../../../shared/dataset.ts';
 import type { DatasetSchema } from '../../../shared/dataset.ts';
 import { InputError, InternalError, MachineError, PeerError } from '../../../shared/errors.ts';
+import { identifierJoin, joinsRows } from '../../../shared/job-join.ts';
+import type { IdentifierJoin } from '../../../shared/job-join.ts';
 import { dataParties, partyOrder } from '../../../shared/job-roles.ts';
 import { shareableJob } from '../../../shared/job.ts';
+import type { KernelPreference } from '../../../shared/kernel-choice.ts';
 import type { DataSource, Job, PartyReferences } from '../../../shared/job.ts';
-import { columnPlan, resolveJob } from '../../../shared/resolve-job.ts';
-import type { PartySchemas } from '../../../shared/resolve-job.ts';
+import type { RunProgress } from '../../../shared/progress.ts';
+import { modelDigest } from '../../../shared/published-model.ts';
+import type { PublishedModel } from '../../../shared/published-model.ts';
+import { columnPlan, joinedSchemas, largestSchemas, resolveJob } from '../../../shared/resolve-job.ts';
+import type { PartySchemas, SchemasByParty } from '../../../shared/resolve-job.ts';
 import { localTrainingRows } from '../../../shared/schedule.ts';
 import { openDataset } from '../datasets/dataset.ts';
 import type { Dataset } from '../datasets/dataset.ts';
@@ -24,25 +30,37 @@ import { prepareLocal } from '../datasets/prepare.ts';
 import type { PreparedRows } from '../datasets/prepare.ts';
 import { schemaForJob } from '../datasets/schema.ts';
 import { compileJob } from '../jobs/compile.ts';
-import type { CompiledJob } from '../jobs/compile.ts';
+import type { CompiledJob } from '../jobs/tasks/task.ts';
 import { dataFiles, readJobFile } from '../jobs/job-file.ts';
+import { openModel } from '../jobs/open-model.ts';
 import type { JobFile } from '../jobs/job-file.ts';
+import { joinedDataset } from '../joins/joined-dataset.ts';
+import type { OwnRows } from '../joins/join-outcome.ts';
+import { readModelFile } from '../models/model-files.ts';
+import { openStore } from '../store/store.ts';
 import { pooledBaseline } from './baseline.ts';
 import type { PooledBaseline } from './baseline.ts';
-import { fromPlainError } from './engine-messages.ts';
+import { fromPlainError } from '../plain-error.ts';
 import type { PartySummary } from './engine-messages.ts';
 import { resultsFolder } from './folders.ts';
+import { loadOutcome } from './join-rows.ts';
 import type { LocalFiles } from './local-data.ts';
 import { PartyProcess } from './party-process.ts';
 import type { Listening } from './party-process.ts';
+import { spawnParty } from './party-starter.ts';
+import type { StartParty } from './party-starter.ts';
+import { pooledJoin } from './pooled-join.ts';
 import type { ProcessMessage } from './supervision.ts';
 
 export interface LocalRunOptions {
   readonly jobFile: string;
   /** Each party has its data folder in it. */
   readonly folder: string;
+  readonly kernels: KernelPreference;
   readonly signal: AbortSignal;
-  readonly onProgress: (party: string, progress: { phase: string; done?: number; total?: number }) => void;
+  /** By default processes of the command line. */
+  readonly startParty?: StartParty;
+  readonly onProgress: (party: string, progress: RunProgress) => void;
 }
 
 export interface LocalRun {
@@ -52,18 +70,21 @@ export interface LocalRun {
   /** Number of the attempt that succeeded. */
   readonly attempt: number;
   readonly baseline: PooledBaseline | undefined;
+  /** Why a training has no baseline: the layer that TensorFlow.js has not. */
+  readonly withoutBaseline: string | undefined;
   readonly resultFolders: Readonly<Record<string, string>>;
 }
 
 /** A process that was killed is started again so often. */
 const MAX_RESTARTS = 5;
-const THREADS = 1;
+/** Of each party: there are several on this machine. */
+export const LOCAL_THREADS = 1;
 
 interface OpenedJob {
-  readonly compiled: CompiledJob;
   /** Resolved and without paths. */
   readonly job: Job;
   readonly schemas: Record<string, PartySchemas>;
+  readonly model: PublishedModel | undefined;
   readonly files: ReadonlyMap<string, LocalFiles>;
   readonly datasets: ReadonlyMap<string, { readonly data: Dataset; readonly test: Dataset | undefined }>;
 }
@@ -97,8 +118,15 @@ async function openJob({ job, directory }: JobFile, signal: AbortSignal): Promis
       test: own.test === undefined ? undefined : reference(`${party}-test`, own.test),
     };
   }
-  const shareable = shareableJob(resolveJob(job, schemas), references);
-  return { compiled: compileJob(shareable, schemas), job: shareable, schemas, files, datasets };
+  const opened = openModel(job, directory);
+  const model = opened?.published;
+  const digest = model === undefined ? undefined : modelDigest(model, nodeCrypto.sha256);
+  if (opened?.owner !== undefined)
+    files.set(opened.owner, { ...(files.get(opened.owner) ?? { data: [], test: [] }), model: opened.path });
+  const shareable = shareableJob(resolveJob(job, schemas), references, digest);
+  // What can be wrong with a plan is wrong for any number of joined rows.
+  compileJob(shareable, largestSchemas(shareable, schemas), model);
+  return { job: shareable, schemas, model, files, datasets };
 }
 
 function filesOf(source: DataSource | undefined, directory: string, party: string): string[] {
@@ -124,11 +152,15 @@ export async function runLocally(options: LocalRunOptions): Promise<LocalRun> {
     const parties = partyOrder(opened.job);
     const summaries = parties.flatMap((party) => ends.get(party)?.summary ?? []);
     if (summaries.length !== parties.length) throw new InternalError('no-summary', 'A party returned no summary.');
+    await supervisor.stop();
+    const rows = summaries[0]?.join?.rows;
+    const schemas = rows === undefined ? opened.schemas : joinedSchemas(opened.schemas, rows);
+    const compiled = compileJob(opened.job, schemas, opened.model);
     return {
-      compiled: opened.compiled,
+      compiled,
       parties: summaries,
       attempt: Math.max(...[...ends.values()].map((end) => end.attempt)),
-      baseline: await baselineOf(opened, signal),
+      ...(await baselineOrReason(opened, compiled, schemas, supervisor, signal)),
       resultFolders: Object.fromEntries(parties.map((party) => [party, resultsFolder(join(folder, party))])),
     };
   } finally {
@@ -147,17 +179,52 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-async function baselineOf(opened: OpenedJob, signal: AbortSignal): Promise<PooledBaseline | undefined> {
-  const { compiled, job, schemas, datasets } = opened;
-  const prepared = new Map<string, PreparedRows>();
-  for (const [party, { data, test }] of datasets) {
-    const training = localTrainingRows(compiled.layout, party);
-    prepared.set(party, await prepareLocal(data, test, columnPlan(job, party, schemas), training, signal));
+/** The baseline, unless the plaintext trainer lacks a layer of the model. */
+async function baselineOrReason(
+  ...parameters: Parameters<typeof baselineOf>
+): Promise<Pick<LocalRun, 'baseline' | 'withoutBaseline'>> {
+  try {
+    return { baseline: await baselineOf(...parameters), withoutBaseline: undefined };
+  } catch (cause) {
+    if (!(cause instanceof InputError) || cause.code !== 'tfjs-unsupported') throw cause;
+    return { baseline: undefined, withoutBaseline: cause.message };
   }
-  return pooledBaseline(compiled, prepared, signal);
+}
+
+async function baselineOf(
+  { job, datasets, files: paths }: OpenedJob,
+  compiled: CompiledJob,
+  schemas: SchemasByParty,
+  parties: LocalParties,
+  signal: AbortSignal,
+): Promise<PooledBaseline | undefined> {
+  const join = identifierJoin(job);
+  const files = new Map([...datasets].map(([party, { data }]) => [party, data]));
+  const pooled =
+    join === undefined || !joinsRows(job) ? undefined : await pooledJoin(join, files, parties.drawn(join), signal);
+  const prepared = new Map<string, PreparedRows>();
+  const trained = new Set(compiled.layout.train);
+  for (const [party, { data, test }] of datasets) {
+    const plan = columnPlan(job, party, schemas);
+    const own = pooled?.get(party);
+    if (own === undefined) {
+      const training = localTrainingRows(compiled.layout, party);
+      prepared.set(party, await prepareLocal(data, test, plan, training, signal));
+    } else {
+      const training = Uint32Array.from(own.rows.keys()).filter((row) => trained.has(own.rows[row]!));
+      const rows = await prepareLocal(joinedDataset(data, own.order, plan), undefined, plan, training, signal);
+      prepared.set(party, { ...rows, slots: own.rows });
+    }
+  }
+  const owner = compiled.training?.spec.modelOwner;
+  const path = owner === undefined ? undefined : paths.get(owner)?.model;
+  return pooledBaseline(compiled, prepared, signal, path === undefined ? undefined : readModelFile(path));
 }
 
 type End = Extract<ProcessMessage, { type: 'done' }>;
+
+/** How long the dealer's own end is waited for once all parties have theirs. */
+const DEALER_WITHIN_MS = 5_000;
 
 /** The processes of one run. */
 class LocalParties {
@@ -202,13 +269,27 @@ class LocalParties {
     await Promise.all([...this.#processes.values()].map((party) => party.stop()));
   }
 
+  /** What the join gave the party whose rows are kept, or the first one with data; its process has ended. */
+  drawn({ keep }: IdentifierJoin): { readonly party: string; readonly own: OwnRows } {
+    const party = keep ?? dataParties(this.#opened.job)[0] ?? '';
+    const store = openStore(join(this.#folder, party));
+    try {
+      const { own } = loadOutcome(store, this.#agreement?.session ?? '');
+      if (own === undefined) throw new InternalError('join-without-rows', `${party} has no joined rows.`);
+      return { party, own };
+    } finally {
+      store.close();
+    }
+  }
+
   get #agreementFile(): string {
     return join(this.#folder, 'agreement.json');
   }
 
   async #start(name: string): Promise<void> {
-    const { onProgress } = this.#options;
+    const { onProgress, startParty = spawnParty } = this.#options;
     const party = new PartyProcess({
+      startParty,
       name,
       command: name === this.#opened.job.dealer ? 'dealer' : 'party',
       folder: join(this.#folder, name),
@@ -222,7 +303,7 @@ class LocalParties {
 
   /** The agreement of an earlier run that did not come to its end, so that this one goes on where that stopped; or a new one. */
   async #agree(): Promise<Agreement> {
-    const { job, schemas } = this.#opened;
+    const { job, schemas, model } = this.#opened;
     const members = Object.fromEntries(
       [...this.#listening].map(([name, { fingerprint, address }]): [string, Member] => [
         name,
@@ -235,6 +316,7 @@ class LocalParties {
       job,
       schemas,
       members,
+      model,
     };
     const earlier = await this.#earlierAgreement();
     const digest = (agreement: Agreement): string => agreementDigest(agreement, nodeCrypto.sha256);
@@ -262,10 +344,11 @@ class LocalParties {
     const peers = [...this.#listening]
       .filter(([other]) => other !== name)
       .map(([other, { fingerprint, address }]) => ({ name: other, fingerprint, addresses: [address] }));
+    const { kernels } = this.#options;
     const files = this.#opened.files.get(name) ?? { data: [], test: [] };
     const party = this.#processes.get(name);
     party?.tell({ type: 'pin', peers });
-    party?.tell({ type: 'run', agreement: this.#agreement, files, threads: THREADS });
+    party?.tell({ type: 'run', agreement: this.#agreement, files, threads: LOCAL_THREADS, kernels });
   }
 
   #onMessage(name: string, message: ProcessMessage): void {
@@ -274,17 +357,16 @@ class LocalParties {
       case 'listening':
         return;
       case 'progress': {
-        const { phase, done, total } = message;
-        return onProgress(name, {
-          phase,
-          ...(done === undefined ? {} : { done }),
-          ...(total === undefined ? {} : { total }),
-        });
+        const { type: _, ...progress } = message;
+        return onProgress(name, progress);
       }
       case 'done':
         onProgress(name, { phase: 'finished' });
         this.#ends.set(name, message);
         if (this.#ends.size === this.#processes.size) this.#finished.resolve();
+        // A dealer that was killed as the parties ended waits for an attempt that nobody needs.
+        else if (partyOrder(this.#opened.job).every((party) => this.#ends.has(party)))
+          setTimeout(() => this.#finished.resolve(), DEALER_WITHIN_MS).unref();
         return;
       case 'failed':
         return this.#onFailure(name, fromPlainError(message.error));

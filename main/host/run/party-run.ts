@@ -6,15 +6,25 @@ import { z } from 'zod';
 import { memberOf } from '../../../shared/agreement.ts';
 import type { Agreement } from '../../../shared/agreement.ts';
 import { InputError, InternalError, PeerError } from '../../../shared/errors.ts';
+import { identifierJoin } from '../../../shared/job-join.ts';
 import { partyOrder } from '../../../shared/job-roles.ts';
+import type { KernelPreference } from '../../../shared/kernel-choice.ts';
+import type { RunProgress } from '../../../shared/progress.ts';
+import type { OwnData } from '../jobs/tasks/task.ts';
+import { publicPart } from '../joins/join-outcome.ts';
 import { runAttempts } from './attempts.ts';
-import type { AttemptPorts, RunProgress } from './attempts.ts';
+import type { AttemptPorts } from './attempts.ts';
 import { ControlChannel } from './control.ts';
-import { Engine } from './engine.ts';
+import { resultsFolder } from './folders.ts';
 import type { PartySummary, ResumePoint } from './engine-messages.ts';
 import type { Host } from './host.ts';
-import { prepareOwnData } from './local-data.ts';
+import type { JoinedRows } from './join-rows.ts';
+import { ownClaims } from '../jobs/tasks/privacy-claims.ts';
+import { spendPrivacy } from './privacy-spent.ts';
+import { checkOwnData, prepareOwnData } from './local-data.ts';
 import type { LocalFiles } from './local-data.ts';
+import { RunEngine, planJoined } from './run-engine.ts';
+import type { Planned } from './run-engine.ts';
 import { seedWithDealer, zeroKeys } from './run-keys.ts';
 
 export interface PartyRunOptions {
@@ -23,6 +33,9 @@ export interface PartyRunOptions {
   readonly files: LocalFiles;
   /** Of the kernels; 1 where parties share a machine. */
   readonly threads: number;
+  readonly kernels: KernelPreference;
+  /** Folder for what this party may see at the end; by default the one in its data folder. */
+  readonly results?: string;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: RunProgress) => void;
 }
@@ -30,6 +43,12 @@ export interface PartyRunOptions {
 export interface PartyRunEnd {
   readonly summary: PartySummary;
   readonly attempt: number;
+}
+
+interface Ready {
+  readonly planned: Planned;
+  readonly own: OwnData;
+  readonly joined: JoinedRows | undefined;
 }
 
 const pointSchema = z.strictObject({ attempt: z.int().min(1), execution: z.int().min(0) });
@@ -40,40 +59,66 @@ const pointsSchema = z.strictObject({ points: z.array(pointSchema).max(64) });
  * @throws InputError for data or jobs that do not fit, PeerError naming who failed, MachineError.
  */
 export async function runParty(options: PartyRunOptions): Promise<PartyRunEnd> {
-  const { host, agreement, files, threads, signal, onProgress } = options;
+  const { host, agreement, files, threads, kernels, signal, onProgress } = options;
   const { name: self, role } = memberOf(agreement, host.identity.fingerprint);
   if (role !== 'compute') {
     throw new InputError('role-mismatch', `${self} is the ${role} of session ${agreement.session}.`, {
       hint: 'Start it with: tacit dealer',
     });
   }
-  const engine = new Engine('party-engine', { agreement, self, folder: host.store.folder, threads }, onProgress);
-  try {
+  const { folder, guardKey } = host.store;
+  const results = options.results ?? resultsFolder(folder);
+  const setup = { agreement, self, folder, guardKey: guardKey?.expose(), results, threads, kernels };
+  const engines = new RunEngine('party-engine', setup, onProgress, host.gpuPort);
+  const step = { host, agreement, self, files: files.data, threads, onProgress };
+
+  /** The plan and the own rows in its order. */
+  const ready = async (joined?: JoinedRows): Promise<Ready> => {
     onProgress({ phase: 'preparing data' });
-    const [{ planDigest, executions }, prepared] = await Promise.all([
-      engine.compiled(),
-      prepareOwnData(agreement, self, files, signal),
-    ]);
-    const run = { host, agreement, self, planDigest, signal, onProgress };
+    const secret = host.store.identity.sealingKey();
+    const [planned, own] = await Promise.all([
+      engines.planned(joined?.outcome.rows),
+      prepareOwnData(agreement, self, files, joined?.outcome, secret, signal),
+    ]).finally(() => secret.erase());
+    return { planned, own, joined };
+  };
+  const joinFirst = async (control: ControlChannel, ports: AttemptPorts): Promise<Ready> =>
+    ready((await planJoined(engines, step, control, ports)).joined);
+
+  try {
+    const joins = identifierJoin(agreement.job) !== undefined;
+    if (joins) await checkOwnData(agreement, self, files, signal);
+    const before = joins ? undefined : await ready();
+    const run = { host, agreement, self, planDigest: before?.planned.planDigest, results, signal, onProgress };
     const { result, attempt } = await runAttempts(run, async (ports): Promise<PartySummary> => {
       const control = new ControlChannel(ports.transport, ports.attempt);
+      const { planned, own, joined } = before ?? (await joinFirst(control, ports));
+      const { engine, executions, planDigest } = planned;
+      const context = { ...ports, planDigest };
       const others = computePeers(agreement, self);
       const dealer = { name: agreement.job.dealer, fingerprint: fingerprintOf(agreement, agreement.job.dealer) };
       const me = { name: self, identity: host.identity };
-      const keys = await zeroKeys(control, ports, me, others, signal);
-      const seed = await seedWithDealer(control, ports, self, dealer, signal);
+      const keys = await zeroKeys(control, context, me, others, signal);
+      const seed = await seedWithDealer(control, context, self, dealer, signal);
       const names = others.map((peer) => peer.name);
       const resume = await commonCheckpoint(control, host, ports, names);
       await control.send(dealer.name, 'resume', 0, { execution: resume?.execution ?? 0 }, signal);
       if (resume !== undefined) onProgress({ phase: `resuming after ${resume.execution} executions` });
+      const spent = spendPrivacy(host.store.audit, {
+        session: ports.session,
+        // By path: a partner may call the data otherwise in every job.
+        dataset: files.data.join(' + '),
+        claims: ownClaims(agreement.job, self),
+      });
       const running = engine.attempt(
         {
           type: 'start',
           attempt: ports.attempt,
           seed: seed.expose(),
           zeroKeys: [...keys].map(([peer, key]) => [peer, key.expose()] as const),
-          prepared,
+          own,
           resume,
+          spent,
         },
         ports.transport,
       );
@@ -82,11 +127,13 @@ export async function runParty(options: PartyRunOptions): Promise<PartyRunEnd> {
       const summary = await running;
       if (summary === undefined) throw new InternalError('no-summary', 'The engine returned nothing.');
       await allFinished(control, [...names, dealer.name], executions, signal);
-      return summary;
+      return joined === undefined
+        ? summary
+        : { ...summary, join: { ...publicPart(joined.outcome), cost: joined.cost } };
     });
     return { summary: result, attempt };
   } finally {
-    await engine.close();
+    await engines.close();
   }
 }
 

@@ -1,36 +1,37 @@
 /**
- * A party's or a dealer's process under a supervisor: opens the host, then does as it is told over the process channel until
- * it is told to stop or the supervisor is gone. The command line starts it; it knows nothing of terminals.
+ * A party's or a dealer's process under a supervisor: opens the host, then does as it is told until it is told to stop or the
+ * supervisor is gone. Knows nothing of terminals, nor of how the supervisor is reached.
  */
 import { parseAgreement } from '../../../shared/agreement.ts';
 import type { MemberRole } from '../../../shared/agreement.ts';
-import { InputError } from '../../../shared/errors.ts';
+import type { RunProgress } from '../../../shared/progress.ts';
 import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
 import { runDealer } from './dealer-run.ts';
-import { toPlainError } from './engine-messages.ts';
+import { toPlainError } from '../plain-error.ts';
 import { openHost } from './host.ts';
 import type { Host, HostOptions } from './host.ts';
 import { runParty } from './party-run.ts';
+import type { SupervisorEnd } from './party-starter.ts';
 import { supervisorMessageSchema } from './supervision.ts';
 import type { ProcessMessage, SupervisorMessage } from './supervision.ts';
 
 /** Resolves when the process may end. */
-export async function serveSupervisor(role: MemberRole, options: HostOptions, signal: AbortSignal): Promise<void> {
-  if (process.send === undefined) {
-    throw new InputError('not-supervised', 'There is no supervisor to serve.', { hint: 'Leave --supervised out.' });
-  }
+export async function serveSupervisor(
+  role: MemberRole,
+  options: HostOptions,
+  supervisor: SupervisorEnd,
+  signal: AbortSignal,
+): Promise<void> {
   const stop = new AbortController();
   const ended = AbortSignal.any([stop.signal, signal]);
-  const tell = (message: ProcessMessage): void => {
-    if (process.connected) process.send?.(message);
-  };
-  process.on('disconnect', () => stop.abort(new Error('The supervisor is gone.')));
+  const tell = (message: ProcessMessage): void => supervisor.send(message);
+  supervisor.onGone(() => stop.abort(new Error('The supervisor is gone.')));
   let host: Host | undefined;
   try {
     host = await openHost(options);
     const open = host;
     const running = new Set<Promise<void>>();
-    process.on('message', (value: unknown) => {
+    supervisor.onMessage((value) => {
       const message = supervisorMessageSchema.parse(value);
       if (message.type === 'stop') return stop.abort(new Error('The supervisor ended this process.'));
       if (message.type === 'pin') return message.peers.forEach((peer) => open.links.pin(peer));
@@ -49,7 +50,7 @@ export async function serveSupervisor(role: MemberRole, options: HostOptions, si
     tell({ type: 'failed', error: toPlainError(error) });
   } finally {
     await host?.close();
-    if (process.connected) process.disconnect();
+    supervisor.close();
   }
 }
 
@@ -60,15 +61,16 @@ async function takePart(
   signal: AbortSignal,
   tell: (message: ProcessMessage) => void,
 ): Promise<void> {
-  const { files, threads } = message;
+  const { files, threads, kernels } = message;
   const agreement = parseAgreement(message.agreement, 'agreement', nodeCrypto.sha256);
   const options = {
     host,
     agreement,
     files,
     threads,
+    kernels,
     signal,
-    onProgress: (progress: { phase: string; done?: number; total?: number }) => tell({ ...progress, type: 'progress' }),
+    onProgress: (progress: RunProgress) => tell({ ...progress, type: 'progress' }),
   };
   if (role === 'dealer') {
     const { attempt } = await runDealer(options);

@@ -5,6 +5,8 @@
 import { z } from 'zod';
 import { addressSchema } from '../../../shared/address.ts';
 import { displayNameSchema, fingerprintSchema } from '../../../shared/ids.ts';
+import { kernelPreferenceSchema, kernelReportSchema } from '../../../shared/kernel-choice.ts';
+import { publicJoinSchema, runProgressSchema } from '../../../shared/progress.ts';
 import { localFilesSchema } from './local-data.ts';
 
 /** From the supervisor. */
@@ -17,7 +19,13 @@ export const supervisorMessageSchema = z.discriminatedUnion('type', [
     ),
   }),
   /** Takes part in a run; the agreement is read by parseAgreement. */
-  z.strictObject({ type: z.literal('run'), agreement: z.unknown(), files: localFilesSchema, threads: z.int().min(1) }),
+  z.strictObject({
+    type: z.literal('run'),
+    agreement: z.unknown(),
+    files: localFilesSchema,
+    threads: z.int().min(1),
+    kernels: kernelPreferenceSchema,
+  }),
   z.strictObject({ type: z.literal('stop') }),
 ]);
 export type SupervisorMessage = z.infer<typeof supervisorMessageSchema>;
@@ -47,14 +55,25 @@ export const partySummarySchema = z.object({
   }),
   seconds: z.object({ setup: count, offline: count, online: count, evaluation: count }),
   metrics: scores.optional(),
+  tables: z
+    .array(
+      z.object({
+        name: z.string(),
+        columns: z.array(z.string()).readonly(),
+        rows: z.array(z.array(z.union([z.string(), z.number()])).readonly()).readonly(),
+      }),
+    )
+    .readonly(),
+  join: publicJoinSchema.extend({ cost: z.object({ bytesSent: count, seconds: count }).optional() }).optional(),
   results: z.array(z.string()).readonly(),
   activityMs: z.record(z.string(), count),
+  kernels: kernelReportSchema,
 });
 
 /** From the party's process. */
 export const processMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('listening'), fingerprint: fingerprintSchema, address: addressSchema }),
-  z.object({ type: z.literal('progress'), phase: z.string(), done: count.optional(), total: count.optional() }),
+  runProgressSchema.extend({ type: z.literal('progress') }),
   z.object({ type: z.literal('done'), attempt: z.int(), summary: partySummarySchema.optional() }),
   z.object({ type: z.literal('failed'), error: plainErrorSchema }),
 ]);

@@ -1,11 +1,13 @@
 /**
  * This party's long-lived identity: one certificate and its private key, written once. Knows nothing of how they are made
- * or used. The key is kept as it came, protected by the file's mode; it leaves only as a secret that does not print.
+ * or used. The key is protected by the file's mode, and where there is a guarding key (key-guard.ts) sealed under that; it
+ * leaves only as a secret that does not print.
  */
 import { SecretKey } from '../../../engine/random/crypto-port.ts';
 import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
 import { InputError, InternalError } from '../../../shared/errors.ts';
 import type { StoreDatabase } from './database.ts';
+import { isSealed, openText, sealText } from './key-guard.ts';
 import { SecretText } from './secret-text.ts';
 
 export interface StoredIdentity {
@@ -23,12 +25,35 @@ interface Row extends Omit<StoredIdentity, 'privateKeyPem'> {
 
 export class IdentityStore {
   readonly #database: StoreDatabase;
-  constructor(database: StoreDatabase) {
+  readonly #guard: SecretKey | undefined;
+  constructor(database: StoreDatabase, guard: SecretKey | undefined) {
     this.#database = database;
+    this.#guard = guard;
   }
 
+  /** @throws MachineError `identity-protected`: its key was sealed under a guarding key that is not here. */
   get(): StoredIdentity | undefined {
-    const row = this.#database.read(() =>
+    const row = this.#row();
+    if (row === undefined) return undefined;
+    const { privateKeyPem: kept, fingerprint } = row;
+    return {
+      ...row,
+      privateKeyPem: new SecretText(isSealed(kept) ? openText(this.#guard, kept, fingerprint) : kept),
+    };
+  }
+
+  /** Seals a key that was kept before there was a guarding key. */
+  protect(): void {
+    const row = this.#row();
+    if (row === undefined || this.#guard === undefined || isSealed(row.privateKeyPem)) return;
+    const sealed = sealText(this.#guard, row.privateKeyPem, row.fingerprint);
+    this.#database.durable(() =>
+      this.#database.prepare<[string]>('UPDATE identity SET private_key_pem = ?').run(sealed),
+    );
+  }
+
+  #row(): Row | undefined {
+    return this.#database.read(() =>
       this.#database
         .prepare<[], Row>(
           `SELECT name, fingerprint, certificate_pem AS certificatePem, private_key_pem AS privateKeyPem,
@@ -36,7 +61,6 @@ export class IdentityStore {
         )
         .get(),
     );
-    return row === undefined ? undefined : { ...row, privateKeyPem: new SecretText(row.privateKeyPem) };
   }
 
   /** The key under which this party seals what it keeps for itself (HKDF-SHA256 of its private key). */
@@ -54,6 +78,8 @@ export class IdentityStore {
   /** Durable. Peers pin the key, so an identity is never replaced (`identity-exists`). */
   create(identity: Omit<StoredIdentity, 'createdAtMs'>): StoredIdentity {
     const createdAtMs = Date.now();
+    const pem = identity.privateKeyPem.expose();
+    const kept = this.#guard === undefined ? pem : sealText(this.#guard, pem, identity.fingerprint);
     this.#database.durable(() => {
       if (this.get() !== undefined) {
         throw new InputError('identity-exists', `${this.#database.file} already holds an identity.`, {
@@ -65,13 +91,7 @@ export class IdentityStore {
           `INSERT INTO identity (id, name, fingerprint, certificate_pem, private_key_pem, created_at_ms)
              VALUES (1, ?, ?, ?, ?, ?)`,
         )
-        .run(
-          identity.name,
-          identity.fingerprint,
-          identity.certificatePem,
-          identity.privateKeyPem.expose(),
-          createdAtMs,
-        );
+        .run(identity.name, identity.fingerprint, identity.certificatePem, kept, createdAtMs);
     });
     return { ...identity, createdAtMs };
   }

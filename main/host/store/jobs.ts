@@ -13,8 +13,8 @@ export type LogLevel = 'info' | 'warning' | 'error';
 
 export interface Job {
   readonly id: string;
-  /** Undefined for a local run. */
-  readonly session: string | undefined;
+  /** Undefined for a local run, and for one by an agreement that came as a file. */
+  readonly project: string | undefined;
   readonly name: string;
   /** Canonical JSON: the text whose digest the parties compare. */
   readonly canonical: string;
@@ -42,7 +42,7 @@ export interface LogLine {
 
 type Nullable<T> = { [K in keyof T]: undefined extends T[K] ? Exclude<T[K], undefined> | null : T[K] };
 
-const SELECT = 'SELECT id, session, name, canonical, digest, state, created_at_ms AS createdAtMs FROM job';
+const SELECT = 'SELECT id, project, name, canonical, digest, state, created_at_ms AS createdAtMs FROM job';
 
 export class JobStore {
   readonly #database: StoreDatabase;
@@ -51,16 +51,16 @@ export class JobStore {
   }
 
   /** Durable. Stores a job as `proposed` and returns it with its digest. An id that exists is refused (`job-exists`). */
-  add(job: Pick<Job, 'id' | 'session' | 'name' | 'canonical'>): Job {
+  add(job: Pick<Job, 'id' | 'project' | 'name' | 'canonical'>): Job {
     const digest = Buffer.from(nodeCrypto.sha256(Buffer.from(job.canonical))).toString('hex');
     const stored: Job = { ...job, digest, state: 'proposed', createdAtMs: Date.now() };
     this.#database.durable(() => {
       const { changes } = this.#database
         .prepare<[string, string | null, string, string, string, string, number]>(
-          `INSERT INTO job (id, session, name, canonical, digest, state, created_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
+          `INSERT INTO job (id, project, name, canonical, digest, state, created_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT DO NOTHING`,
         )
-        .run(job.id, job.session ?? null, job.name, job.canonical, digest, stored.state, stored.createdAtMs);
+        .run(job.id, job.project ?? null, job.name, job.canonical, digest, stored.state, stored.createdAtMs);
       if (changes === 0) throw new InputError('job-exists', `A job with the id ${job.id} exists already.`);
     });
     return stored;
@@ -70,14 +70,14 @@ export class JobStore {
     const row = this.#database.read(() =>
       this.#database.prepare<[string], Nullable<Job>>(`${SELECT} WHERE id = ?`).get(id),
     );
-    return row === undefined ? undefined : { ...row, session: row.session ?? undefined };
+    return row === undefined ? undefined : { ...row, project: row.project ?? undefined };
   }
 
   /** All jobs, the newest first. */
   list(): Job[] {
     return this.#database
       .read(() => this.#database.prepare<[], Nullable<Job>>(`${SELECT} ORDER BY created_at_ms DESC, id`).all())
-      .map((row) => ({ ...row, session: row.session ?? undefined }));
+      .map((row) => ({ ...row, project: row.project ?? undefined }));
   }
 
   /** Durable. */

@@ -8,6 +8,7 @@
  */
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import type { SecretKey } from '../../../engine/random/crypto-port.ts';
 import { AuditStore } from './audit.ts';
 import { DatasetStore } from './datasets.ts';
 import { DraftStore } from './drafts.ts';
@@ -17,9 +18,10 @@ import type { DatabaseKind, StoreDatabase } from './database.ts';
 import { assertFolderHeld, lockFolder } from './folder-lock.ts';
 import { IdentityStore } from './identity.ts';
 import { JobStore } from './jobs.ts';
+import { JoinStore } from './joins.ts';
 import { storeMigrations } from './migrations/store.ts';
 import { PeerStore } from './peers.ts';
-import { SessionStore } from './sessions.ts';
+import { ProjectStore } from './projects.ts';
 import { SettingStore } from './settings.ts';
 import { TimingStore } from './timings.ts';
 import { DEFAULT_QUOTA_BYTES, joinVault, openVault } from './vault.ts';
@@ -35,14 +37,17 @@ const storeKind: DatabaseKind = {
 export interface StoreOptions {
   /** Bound on material made ahead, over all jobs. */
   readonly vaultQuotaBytes?: number;
+  /** Under which private keys are sealed; see key-guard.ts. */
+  readonly guardKey?: SecretKey | undefined;
 }
 
 export class Store {
   readonly folder: string;
   readonly identity: IdentityStore;
   readonly peers: PeerStore;
-  readonly sessions: SessionStore;
+  readonly projects: ProjectStore;
   readonly jobs: JobStore;
+  readonly joins: JoinStore;
   readonly checkpoints: CheckpointStore;
   readonly timings: TimingStore;
   readonly datasets: DatasetStore;
@@ -50,14 +55,23 @@ export class Store {
   readonly settings: SettingStore;
   readonly audit: AuditStore;
   readonly vault: Vault;
+  readonly guardKey: SecretKey | undefined;
   readonly #close: () => void;
 
-  constructor(folder: string, database: StoreDatabase, vault: Vault, close: () => void) {
+  constructor(
+    folder: string,
+    database: StoreDatabase,
+    vault: Vault,
+    guardKey: SecretKey | undefined,
+    close: () => void,
+  ) {
     this.folder = folder;
-    this.identity = new IdentityStore(database);
+    this.guardKey = guardKey;
+    this.identity = new IdentityStore(database, guardKey);
     this.peers = new PeerStore(database);
-    this.sessions = new SessionStore(database);
+    this.projects = new ProjectStore(database);
     this.jobs = new JobStore(database);
+    this.joins = new JoinStore(database);
     this.checkpoints = new CheckpointStore(database);
     this.timings = new TimingStore(database);
     this.datasets = new DatasetStore(database);
@@ -72,6 +86,14 @@ export class Store {
   close(): void {
     this.#close();
   }
+}
+
+/** Setting: bound on material made ahead. Who opens the folder next keeps to it: a run begins with opening it. */
+export const VAULT_QUOTA_SETTING = 'vault-quota-bytes';
+
+function quotaBytes(database: StoreDatabase, { vaultQuotaBytes }: StoreOptions): number {
+  const stored = new SettingStore(database).get(VAULT_QUOTA_SETTING, z.number().positive());
+  return vaultQuotaBytes ?? stored ?? DEFAULT_QUOTA_BYTES;
 }
 
 /** Jobs of a vault that is gone are over; see the head of this file. */
@@ -97,15 +119,16 @@ export function openStore(folder: string, options: StoreOptions = {}): Store {
   try {
     const database = openDatabase(join(path, 'tacit.db'), storeKind, lock.uncleanExit);
     opened.push(() => database.close());
-    const vault = openVault(join(path, 'vault.db'), lock.uncleanExit, options.vaultQuotaBytes ?? DEFAULT_QUOTA_BYTES);
+    const vault = openVault(join(path, 'vault.db'), lock.uncleanExit, quotaBytes(database, options));
     opened.push(() => vault.close());
-    const store = new Store(path, database, vault, () => {
+    const store = new Store(path, database, vault, options.guardKey, () => {
       if (opened.length === 0) return;
       const clean = !database.damaged && !vault.damaged;
       closeAll();
       lock.release(clean);
     });
     rememberVault(store);
+    store.identity.protect();
     return store;
   } catch (error) {
     closeAll();
@@ -120,8 +143,8 @@ export function joinStore(folder: string, options: StoreOptions = {}): Store {
   const path = resolve(folder);
   assertFolderHeld(path);
   const database = joinDatabase(join(path, 'tacit.db'), storeKind);
-  const vault = joinVault(join(path, 'vault.db'), options.vaultQuotaBytes ?? DEFAULT_QUOTA_BYTES);
-  return new Store(path, database, vault, () => {
+  const vault = joinVault(join(path, 'vault.db'), quotaBytes(database, options));
+  return new Store(path, database, vault, options.guardKey, () => {
     vault.close();
     database.close();
   });

@@ -6,7 +6,7 @@ import { io } from 'socket.io-client';
 import type { Answer, ApiErrorBody } from '../../../shared/api/call.ts';
 import type { DatasetView } from '../../../shared/api/dataset-calls.ts';
 import type { CallName, CallReply, CallRequest, EventBody, EventName } from '../../../shared/api/map.ts';
-import { ApiError } from './carrier.ts';
+import { answered } from './carrier.ts';
 import type { ApiCarrier } from './carrier.ts';
 
 const KEY = 'tacit-token';
@@ -26,14 +26,9 @@ export function browserCarrier(window: Window): ApiCarrier {
   const listeners = new Map<string, ((body: unknown) => void)[]>();
   socket.on('event', (name: string, body: unknown) => listeners.get(name)?.forEach((listener) => listener(body)));
 
-  const unwrap = <Reply>(answer: Answer<Reply>): Reply => {
-    if (answer.ok) return answer.reply;
-    throw new ApiError(answer.error);
-  };
-
   return {
     async call<Name extends CallName>(name: Name, request: CallRequest<Name>): Promise<CallReply<Name>> {
-      return unwrap((await socket.emitWithAck('call', name, request)) as Answer<CallReply<Name>>);
+      return answered((await socket.emitWithAck('call', name, request)) as Answer<CallReply<Name>>);
     },
     on<Name extends EventName>(name: Name, listener: (body: EventBody<Name>) => void) {
       listeners.set(name, [...(listeners.get(name) ?? []), listener as (body: unknown) => void]);
@@ -49,6 +44,8 @@ export function browserCarrier(window: Window): ApiCarrier {
         listener('refused', { kind: 'input', code, message: error.message } satisfies ApiErrorBody);
       });
     },
+    onCommand() {},
+    unlock: () => Promise.reject(new Error('A browser has nothing to unlock.')),
     async addFile(file) {
       const response = await fetch(`/api/upload?name=${encodeURIComponent(file.name)}`, {
         method: 'POST',
@@ -56,7 +53,7 @@ export function browserCarrier(window: Window): ApiCarrier {
         body: file,
       });
       if (!response.ok) throw new Error(await response.text());
-      return unwrap((await response.json()) as Answer<DatasetView>);
+      return answered((await response.json()) as Answer<DatasetView>);
     },
   };
 }

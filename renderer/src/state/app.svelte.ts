@@ -4,6 +4,7 @@ import type { DatasetView } from '../../../shared/api/dataset-calls.ts';
 import type { HostStatus, Settings } from '../../../shared/api/host-calls.ts';
 import type { Draft } from '../../../shared/api/job-calls.ts';
 import type { InvitationView, PeerView } from '../../../shared/api/peer-calls.ts';
+import type { MemberLink, ProjectView } from '../../../shared/api/project-calls.ts';
 import type { RunView } from '../../../shared/api/run-calls.ts';
 import type { ApiCarrier, ConnectionState } from '../api/carrier.ts';
 import { errorBody } from '../api/carrier.ts';
@@ -20,6 +21,9 @@ export class AppState {
   peers = $state.raw<readonly PeerView[]>([]);
   invitations = $state.raw<readonly InvitationView[]>([]);
   datasets = $state.raw<readonly DatasetView[]>([]);
+  projects = $state.raw<readonly ProjectView[]>([]);
+  /** By project, of those that were looked at. */
+  memberLinks = $state.raw<Readonly<Record<string, readonly MemberLink[]>>>({});
   drafts = $state.raw<readonly Draft[]>([]);
   runs = $state.raw<readonly RunView[]>([]);
   /** Whether the lists have come once. */
@@ -43,6 +47,8 @@ export class AppState {
     carrier.on('datasets.changed', (datasets) => {
       this.datasets = datasets;
     });
+    carrier.on('projects.changed', (project) => this.putProject(project));
+    carrier.on('memberLinks.changed', ({ project, links }) => this.#putMemberLinks(project, links));
     carrier.on('runs.changed', (run) => this.#putRun(run));
     carrier.on('activity.changed', () => {
       this.activityChanges++;
@@ -62,10 +68,11 @@ export class AppState {
       this.status = await carrier.call('host.status', {});
       this.settings = await carrier.call('settings.get', {});
       if (this.status.identity !== undefined) {
-        [this.peers, this.invitations, this.datasets, this.drafts, this.runs] = await Promise.all([
+        [this.peers, this.invitations, this.datasets, this.projects, this.drafts, this.runs] = await Promise.all([
           carrier.call('peers.list', {}),
           carrier.call('invitations.list', {}),
           carrier.call('datasets.list', {}),
+          carrier.call('projects.list', {}),
           carrier.call('drafts.list', {}),
           carrier.call('runs.list', {}),
         ]);
@@ -79,6 +86,19 @@ export class AppState {
 
   async loadDrafts(): Promise<void> {
     this.drafts = await this.carrier.call('drafts.list', {});
+  }
+
+  async loadMemberLinks(project: string): Promise<void> {
+    this.#putMemberLinks(project, await this.carrier.call('projects.links', { id: project }));
+  }
+
+  putProject(project: ProjectView): void {
+    const others = this.projects.filter(({ id }) => id !== project.id);
+    this.projects = [...others, project].sort((a, b) => b.createdAtMs - a.createdAtMs);
+  }
+
+  #putMemberLinks(project: string, links: readonly MemberLink[]): void {
+    this.memberLinks = { ...this.memberLinks, [project]: links };
   }
 
   #putRun(run: RunView): void {

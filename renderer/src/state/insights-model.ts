@@ -2,10 +2,13 @@
  * From the figures that a run left to what the dashboard draws. Pure functions; knows nothing of the page.
  */
 import { activities } from '../../../shared/timing.ts';
+import type { Prediction } from '../../../shared/api/run-calls.ts';
 import type { ActivityName, RunInsights } from '../../../shared/timing.ts';
 
 /** Names of colours in tokens.css; waits for several parties are told apart. */
 const waitColours = ['wait', 'wait-2', 'wait-3'] as const;
+export const waitColour = (index: number): (typeof waitColours)[number] =>
+  waitColours[index % waitColours.length] ?? 'wait';
 export type ShareColour = ActivityName | (typeof waitColours)[number];
 
 export interface SharePart {
@@ -21,12 +24,14 @@ export function shareParts(
   waitFor: (party: string) => string,
 ): SharePart[] {
   return activities.flatMap((activity): SharePart[] => {
+    const isOfCard = activity === 'upload' || activity === 'readback';
+    if (isOfCard && activityMs[activity] === 0) return [];
     if (activity !== 'wait' || waits.length === 0) {
       return [{ name: names[activity], colour: activity, ms: activityMs[activity] }];
     }
     const named = waits.map(({ party, ms }, index): SharePart => ({
       name: waitFor(party),
-      colour: waitColours[index % waitColours.length] ?? 'wait',
+      colour: waitColour(index),
       ms,
     }));
     const rest = activityMs.wait - waits.reduce((sum, { ms }) => sum + ms, 0);
@@ -40,6 +45,8 @@ export interface LayerLine {
   readonly phase: string;
   /** Of the slowest party. */
   readonly computeMs: number;
+  /** Of one party, by a rehearsal of the same plan; absent where there was none. */
+  readonly predictedMs?: number;
   readonly shareOfCompute: number;
   readonly bytesSent: number;
   readonly bytesOpened: number;
@@ -48,8 +55,16 @@ export interface LayerLine {
   readonly dealerBytes: number;
 }
 
+/** What layers can be compared by, in the table and in the graph. */
+export const layerFigures = ['computeMs', 'bytesSent', 'bytesOpened', 'rounds', 'multiplyAdds', 'dealerBytes'] as const;
+export type LayerFigure = (typeof layerFigures)[number];
+
 /** Layers of all parties' figures: time of the slowest, bytes and rounds of the first, as the plan has them. */
-export function layerLines(insights: readonly RunInsights[], noLayer: string): LayerLine[] {
+export function layerLines(
+  insights: readonly RunInsights[],
+  noLayer: string,
+  prediction?: Pick<Prediction, 'layers'>,
+): LayerLine[] {
   const [first] = insights;
   if (first === undefined) return [];
   const times = first.layers.map((layer) =>
@@ -62,11 +77,15 @@ export function layerLines(insights: readonly RunInsights[], noLayer: string): L
   const all = times.reduce((sum, ms) => sum + ms, 0);
   return first.layers.map((layer, index) => {
     const computeMs = times[index] ?? 0;
+    const name = layer.layer === '' ? noLayer : layer.layer;
+    // The host's predictions name layers as people read them.
+    const predicted = prediction?.layers.find((one) => one.layer === name && one.phase === layer.phase);
     return {
       ...layer,
       key: `${layer.layer} ${layer.phase}`,
-      layer: layer.layer === '' ? noLayer : layer.layer,
+      layer: name,
       computeMs,
+      ...(predicted === undefined ? {} : { predictedMs: predicted.computeMs }),
       shareOfCompute: all === 0 ? 0 : computeMs / all,
     };
   });
@@ -97,7 +116,13 @@ export interface ModelledTime {
 export function demandOf(insights: readonly RunInsights[]): Demand {
   const links = Math.max(1, insights.length - 1);
   const own = ({ activityMs }: RunInsights): number =>
-    activityMs.compute + activityMs.fill + activityMs.serialise + activityMs.send + activityMs.other;
+    activityMs.compute +
+    activityMs.upload +
+    activityMs.readback +
+    activityMs.fill +
+    activityMs.serialise +
+    activityMs.send +
+    activityMs.other;
   return {
     ownMs: Math.max(0, ...insights.map(own)),
     rounds: Math.max(0, ...insights.map(({ traffic }) => traffic.rounds + traffic.evalRounds)),
@@ -166,13 +191,14 @@ export function layersCsv(lines: readonly LayerLine[]): string {
     'layer',
     'phase',
     'computeMs',
+    'predictedMs',
     'bytesSent',
     'bytesOpened',
     'rounds',
     'multiplyAdds',
     'dealerBytes',
   ] as const;
-  const cell = (value: string | number): string =>
+  const cell = (value: string | number = ''): string =>
     /[",\n]/.test(String(value)) ? JSON.stringify(value) : String(value);
   return [columns.join(','), ...lines.map((line) => columns.map((column) => cell(line[column])).join(','))].join('\n');
 }

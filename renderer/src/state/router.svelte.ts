@@ -3,6 +3,7 @@ export const sections = [
   'home',
   'peers',
   'datasets',
+  'projects',
   'jobs',
   'runs',
   'insights',
@@ -16,16 +17,19 @@ export interface Route {
   readonly section: Section;
   /** Of what the section shows, when it shows one thing. */
   readonly id: string | undefined;
+  /** Of one thing in it: a job of a project; the project of a new job. */
+  readonly part: string | undefined;
 }
 
 function parse(hash: string): Route {
-  const [name, id] = hash.replace(/^#\/?/, '').split('/');
+  const [name, ...parts] = hash.replace(/^#\/?/, '').split('/');
   const section = sections.find((one) => one === name) ?? 'home';
-  return { section, id: id === undefined || id === '' ? undefined : decodeURIComponent(id) };
+  const [id, part] = parts.map((text) => (text === '' ? undefined : decodeURIComponent(text)));
+  return { section, id, part };
 }
 
-export const href = (section: Section, id?: string): string =>
-  id === undefined ? `#/${section}` : `#/${section}/${encodeURIComponent(id)}`;
+export const href = (section: Section, ...ids: readonly string[]): string =>
+  ['#', section, ...ids.map(encodeURIComponent)].join('/');
 
 export class Router {
   route = $state<Route>(parse(location.hash));
@@ -36,7 +40,7 @@ export class Router {
     });
   }
 
-  go(section: Section, id?: string): void {
-    location.hash = href(section, id);
+  go(section: Section, ...ids: readonly string[]): void {
+    location.hash = href(section, ...ids);
   }
 }

@@ -13,6 +13,7 @@ import type {
   Memory,
   Slot,
   Term,
+  Windows,
   WordSlot,
 } from '../../../engine/kernels/kernels.ts';
 import { SLOT_ALIGNMENT_BYTES, packedBytes, slotBytes, windowsOut } from '../../../engine/kernels/kernels.ts';
@@ -742,6 +743,69 @@ export function kernelsCompliance(name: string, make: () => Promise<Kernels>): v
       );
     });
 
+    /** The three products of a convolution, each with one of its matrices left as windows of images. */
+    async function convolutionsAgree(geometry: Windows, batch: number, filters: number, seed: number): Promise<void> {
+      const [outHeight, outWidth] = windowsOut(geometry);
+      const rows = (geometry.batch / batch) * outHeight * outWidth;
+      const columns = geometry.channels * geometry.kernel[0] * geometry.kernel[1];
+      const values = new TestValues(seed);
+      for (const of of ['a', 'b', 'out'] as const) {
+        const [m, k, n] =
+          of === 'a' ? [rows, columns, filters] : of === 'b' ? [filters, rows, columns] : [rows, filters, columns];
+        const [transposeA, transposeB] = [of === 'b' && values.below(2) === 0, of !== 'b' && values.below(2) === 0];
+        const slots = new Slots();
+        const image = (): WordSlot =>
+          slots.words(geometry.batch * geometry.channels * geometry.height * geometry.width);
+        const isShared = values.below(2) === 0;
+        const matrix = (size: number): WordSlot => slots.words(isShared ? size : batch * size);
+        const out = of === 'out' ? image() : slots.words(batch * m * n);
+        const pairs = Array.from({ length: 1 + values.below(2) }, () => ({
+          a: of === 'a' ? image() : matrix(m * k),
+          b: of === 'b' ? image() : matrix(k * n),
+        }));
+        const windows = { of, geometry };
+        const program: Instruction[] = [{ op: 'matmul', out, pairs, batch, m, k, n, transposeA, transposeB, windows }];
+        await agree({ bytes: slots.bytes, program, outputs: [out] }, seed);
+      }
+    }
+
+    test('products of windows that are not written out', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 2 })),
+          fc.integer({ min: 1, max: 4 }),
+          fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 11 })),
+          fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 })),
+          fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
+          fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 3 })),
+          fc.tuple(...[0, 1, 2, 3].map(() => fc.integer({ min: 0, max: 2 }))),
+          fc.constantFrom(1, 1, 2, 3, 5, 9, 17),
+          fc.nat(),
+          async ([batch, images], channels, [height, width], kernel, stride, dilation, sides, filters, seed) => {
+            const padding = sides as [number, number, number, number];
+            const geometry = { batch: batch * images, channels, height, width, kernel, stride, dilation, padding };
+            const [outHeight, outWidth] = windowsOut(geometry);
+            fc.pre(outHeight > 0 && outWidth > 0);
+            await convolutionsAgree(geometry, batch, filters, seed);
+          },
+        ),
+        { numRuns: 25 },
+      );
+    });
+
+    test.each([
+      ['deep and wide', { channels: 19, height: 9, width: 7, kernel: [4, 4] }, 6, 1, 11],
+      ['many filters', { channels: 2, height: 5, width: 5, kernel: [3, 3] }, 2, 1, 300],
+      ['one image', { channels: 6, height: 24, width: 24, kernel: [5, 5] }, 1, 1, 16],
+      ['one filter', { channels: 31, height: 6, width: 6, kernel: [3, 3] }, 1, 1, 1],
+      ['every channel apart', { channels: 1, height: 30, width: 33, kernel: [3, 3] }, 24, 8, 1],
+      ['groups', { channels: 3, height: 17, width: 18, kernel: [3, 2] }, 20, 4, 6],
+    ] as const)('products of windows, shared among threads: %s', async (_, sizes, images, batch, filters) => {
+      const geometry = { ...sizes, batch: images, stride: [1, 1], dilation: [1, 1], padding: [1, 1, 1, 1] } as const;
+      await convolutionsAgree(geometry, batch, filters, 77);
+      await convolutionsAgree({ ...geometry, stride: [2, 2], padding: [0, 1, 2, 0] }, batch, filters, 78);
+    });
+
     test('large elementwise and bit operations, shared among threads', async () => {
       const length = 160_001;
       const slots = new Slots();
@@ -779,9 +843,9 @@ export function kernelsCompliance(name: string, make: () => Promise<Kernels>): v
         memory.write(x, new Uint8Array(new BigUint64Array(40).fill(BigInt(i + 1)).buffer), 64),
       );
       const timed: number[] = [];
+      const timer = { groups: [0, 1], tell: (index: number, ms: number) => void timed.push(ms < 0 ? -1 : index) };
       for (let run = 0; run < 3; run++) {
-        for (const memory of memories)
-          await kernels.run(memory, program, (index, ms) => timed.push(ms < 0 ? -1 : index));
+        for (const memory of memories) await kernels.run(memory, program, timer);
       }
       const packed = await Promise.all(memories.map((memory) => memory.pack([{ slot: x, width: 64 }])));
       expect(packed.map((bytes) => new BigUint64Array(bytes.buffer)[39])).toEqual([8n, 16n]);

@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { Kernels, Memory } from '../../../engine/kernels/kernels.ts';
 import { referenceKernels } from '../../../engine/kernels/reference/reference.ts';
 import { selfTest } from '../../../engine/kernels/self-test.ts';
+import { pagingOf } from '../../../engine/kernels/webgpu/gpu.ts';
 import { WebGpuKernels } from '../../../engine/kernels/webgpu/webgpu.ts';
 import { matmulRates } from '../../../engine/kernels/webgpu/tune.ts';
 import { requires } from '../../helpers/requires.ts';
@@ -47,6 +48,16 @@ describe('the self-test of a kernel set', () => {
   });
 });
 
+test('memories beyond a binding are split into pages, as many as kernels reach and number', () => {
+  expect(pagingOf(3000, 4096, 5)).toEqual({ pages: 1, pageBytes: 3000 });
+  expect(pagingOf(5000, 5000, 1)).toEqual({ pages: 1, pageBytes: 5000 });
+  expect(pagingOf(10_000, 5000, 5)).toEqual({ pages: 3, pageBytes: 4096 });
+  expect(() => pagingOf(5 * 4096 + 1, 5000, 5)).toThrow(expect.objectContaining({ code: 'gpu-memory' }));
+  const [gibibyte, addressed] = [2 ** 30, 2 ** 34];
+  expect(pagingOf(addressed, 4 * gibibyte, 13)).toEqual({ pages: 4, pageBytes: 4 * gibibyte });
+  expect(() => pagingOf(addressed + 64, 4 * gibibyte, 13)).toThrow(/kernels on this GPU reach 16.00 GiB/u);
+});
+
 test('without an adapter, Node says so', () => {
   const code = `import { openNodeGpu } from './main/host/gpu/node-gpu.ts';
     await openNodeGpu().then(() => console.log('opened'), (error) => console.log(error.kind, error.code));`;
@@ -67,8 +78,7 @@ requires('chromium', 'libvulkan1')('a device of the software driver', () => {
   });
 
   test('rates of products are measured, fastest first', async () => {
-    const { device } = await softwareGpu();
-    const rates = await matmulRates(device, ['naive16']);
+    const rates = await matmulRates(await softwareGpu(), ['naive16']);
     expect(rates.map(({ variant }) => variant)).toEqual(['naive16']);
     expect(rates[0]?.multiplyAddsPerSecond).toBeGreaterThan(0);
   });
@@ -117,6 +127,34 @@ requires('chromium', 'libvulkan1')('a device of the software driver', () => {
     packed.fill(0, 1, 7);
     packed[0] = 1;
     expect(Buffer.compare(await memory.pack([{ slot: large, width: 56 }]), packed)).toBe(0);
+    memory.dispose();
+  });
+
+  test('runs go with the pack that follows, or when they are begun, and keep what was written before each', async () => {
+    const kernels = new WebGpuKernels({ ...(await softwareGpu()), matmul: 'imad9_2x2' });
+    const length = 40_000;
+    const input = { kind: 'words', offset: 0, length } as const;
+    const sums = [1, 2, 3, 4, 5].map((number) => ({ ...slot, offset: 8 * length + 64 * number, length: 1 }));
+    const memory = await kernels.allocate(8 * length + 1024);
+    const submitted = async (values: readonly number[], begins: boolean): Promise<number> => {
+      const { submissions } = kernels.counters();
+      for (const [number, value] of values.entries()) {
+        memory.write(input, new Uint8Array(length).fill(value), 8);
+        const program = [{ op: 'sum', out: sums[number]!, input, outer: 1, count: length, inner: 1 }] as const;
+        await kernels.run(memory, program);
+        if (begins) memory.flush?.();
+      }
+      const parts = values.map((_, number) => ({ slot: sums[number]!, width: 32 }));
+      const packed = new DataView((await memory.pack(parts)).buffer);
+      values.forEach((value, number) => expect(packed.getUint32(4 * number, true)).toBe(value * length));
+      return kernels.counters().submissions - submissions;
+    };
+    // The buffer for what arrives grows: what was recorded on the small one is submitted before.
+    await submitted([7, 8, 9], false);
+    expect(await submitted([5], false)).toBe(1);
+    expect(await submitted([5, 6], true)).toBe(3);
+    // More than the buffer for what arrives holds at once.
+    expect(await submitted([1, 2, 3, 4, 5], false)).toBeGreaterThan(1);
     memory.dispose();
   });
 

@@ -2,29 +2,28 @@
  * All variants of products on the GPU kernels, deep ones past every fold, and a convolutional net: minutes on the software
  * driver, which compiles large kernels slowly. Runs by `npm run test:gpu`, or where TACIT_GPU_TESTS=long.
  */
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Instruction, WordSlot } from '../../../engine/kernels/kernels.ts';
-import { MATMUL_VARIANTS } from '../../../engine/kernels/webgpu/matmul.ts';
+import { MATMUL_VARIANTS, offeredVariants } from '../../../engine/kernels/webgpu/matmul.ts';
 import { WebGpuKernels } from '../../../engine/kernels/webgpu/webgpu.ts';
 import { wasmKernels } from '../../../engine/kernels/wasm/wasm.ts';
-import { requires } from '../../helpers/requires.ts';
+import { expandTemplate } from '../../../shared/templates.ts';
+import { longSuite } from '../../helpers/requires.ts';
 import { softwareGpu } from '../../helpers/software-gpu.ts';
 import { expectTwins } from '../../helpers/training-twins.ts';
 import { Slots, TestValues } from './suite.ts';
 
 const LONG_MS = 600_000;
 
-function longSuite(name: string, suite: () => void): void {
-  const { TACIT_GPU_TESTS: chosen, npm_lifecycle_event: script } = process.env;
-  if (chosen === 'long' || script === 'test:gpu') requires('chromium', 'libvulkan1')(name, suite);
-  else describe.skip(`${name} (npm run test:gpu)`, suite);
-}
-
-longSuite('GPU kernels at length', () => {
-  test.each(MATMUL_VARIANTS)(
+longSuite('chromium', 'libvulkan1')('GPU kernels at length', () => {
+  test.for(MATMUL_VARIANTS)(
     'products by %s: ragged, transposed, batches, pairs, deep, all ones',
-    async (matmul) => {
-      const gpu = new WebGpuKernels({ ...(await softwareGpu()), matmul });
+    { timeout: LONG_MS },
+    async (matmul, { skip }) => {
+      const opened = await softwareGpu();
+      if (!offeredVariants(opened.matrixUnits).includes(matmul))
+        return void skip(`${opened.description} has no such units`);
+      const gpu = new WebGpuKernels({ ...opened, matmul });
       const cpu = await wasmKernels({ threads: 1 });
       const values = new TestValues(11);
       for (const [batch, m, k, n, pairs, forms] of [
@@ -67,45 +66,28 @@ longSuite('GPU kernels at length', () => {
       }
       await cpu.dispose();
     },
+  );
+
+  test(
+    'twenty steps of LeNet: the same shares',
+    async () => {
+      const gpu = new WebGpuKernels({ ...(await softwareGpu()), matmul: 'imad9_2x2' });
+      const cpu = await wasmKernels({ threads: 1 });
+      const description = expandTemplate({ template: 'lenet' }, [1, 16, 16], 10, 'classification');
+      await expectTwins({ description, classes: 10, rows: 4, batch: 2, steps: 20 }, [cpu, gpu]);
+      await cpu.dispose();
+    },
     LONG_MS,
   );
 
   test(
-    'twenty steps of a convolutional net: the same shares',
+    'twenty steps of 64-128-128-10, batch 128: the same shares',
     async () => {
       const gpu = new WebGpuKernels({ ...(await softwareGpu()), matmul: 'imad9_2x2' });
       const cpu = await wasmKernels({ threads: 1 });
-      const unpadded = [0, 0, 0, 0] as [number, number, number, number];
-      const description = {
-        inputShape: [1, 8, 8],
-        layers: [
-          {
-            kind: 'conv2d',
-            name: 'conv',
-            channels: 1,
-            filters: 3,
-            kernel: [3, 3] as [number, number],
-            stride: [1, 1] as [number, number],
-            dilation: [1, 1] as [number, number],
-            padding: [1, 1, 1, 1] as [number, number, number, number],
-            groups: 1,
-            useBias: true,
-          },
-          { kind: 'relu', name: 'relu' },
-          {
-            kind: 'maxPool2d',
-            name: 'pool',
-            kernel: [2, 2] as [number, number],
-            stride: [2, 2] as [number, number],
-            dilation: [1, 1] as [number, number],
-            padding: unpadded,
-          },
-          { kind: 'flatten', name: 'flatten' },
-          { kind: 'dense', name: 'dense', inputs: 48, outputs: 3, useBias: true },
-          { kind: 'softmax', name: 'softmax' },
-        ],
-      } as const;
-      await expectTwins({ description, classes: 3, rows: 24, batch: 6, steps: 20 }, [cpu, gpu]);
+      const template = { template: 'mlp', hidden: [128, 128], activation: 'relu' } as const;
+      const description = expandTemplate(template, [64], 10, 'classification');
+      await expectTwins({ description, classes: 10, rows: 256, batch: 128, steps: 20 }, [cpu, gpu]);
       await cpu.dispose();
     },
     LONG_MS,

@@ -7,7 +7,7 @@ import { forward } from '../../../engine/nn/forward.ts';
 import { Graph } from '../../../engine/tensor/graph.ts';
 import { concat, constant, indexInput, linear, privateInput } from '../../../engine/tensor/tensor.ts';
 import type { Tensor } from '../../../engine/tensor/tensor.ts';
-import type { Layer } from '../../../shared/model.ts';
+import type { Layer } from '../../../shared/layers/table.ts';
 import { floatGraph, logistic, softplusOf } from '../../helpers/float-graph.ts';
 
 type Function = (x: number) => number;

@@ -33,7 +33,7 @@ test('a matcher with rows learns more, and the preview says it', () => {
 
 test('hidden: no membership; its size only if agreed', () => {
   const { anna } = words(two, { purpose: 'hidden', matcher: 'dealer' });
-  expect(anna).toContain('nothing about who else has a row: a table of 2 slots');
+  expect(anna).toContain('nothing about who else has a row: a table with a slot for every declared identifier');
   expect(anna).not.toContain('how many rows all parties have');
   expect(words(two, { purpose: 'hidden', matcher: 'dealer', revealsSize: true, floor: 9 })['anna']).toContain(
     'at least 9',

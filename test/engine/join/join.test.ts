@@ -1,4 +1,6 @@
 /** Joins of all kinds against a plaintext join, over memory transports. */
+import { createRequire } from 'node:module';
+import type { PSILibrary } from '@openmined/psi.js/implementation/psi.d.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Curve } from '../../../engine/join/curve.ts';
@@ -216,4 +218,34 @@ describe('terms that give away more than they say are refused', () => {
       await expect(run(twice, changes)).rejects.toMatchObject({ code: 'join-identifier-repeated', kind: 'input' });
     }
   });
+});
+
+/** What the client of OpenMined's library finds it has in common with the server: another implementation, another curve. */
+async function theirIntersection(client: readonly string[], server: readonly string[]): Promise<string[]> {
+  // It has no declaration of its entry.
+  const open = createRequire(import.meta.url)('@openmined/psi.js') as () => Promise<PSILibrary>;
+  const psi = await open();
+  const owner = psi.server?.createWithNewKey(true);
+  const asker = psi.client?.createWithNewKey(true);
+  if (owner === undefined || asker === undefined) throw new Error('no PSI');
+  const raw = psi.dataStructure.Raw;
+  const setup = owner.createSetupMessage(0, client.length, server, raw);
+  const response = owner.processRequest(asker.createRequest(client));
+  const places = asker.getIntersection(setup, response);
+  owner.delete();
+  asker.delete();
+  return places.map((place) => client[place] ?? '').sort();
+}
+
+test('an independent implementation finds the same', async () => {
+  for (const [a, b] of [
+    [range(0, 40), range(25, 70)],
+    [
+      ['ä', '猫', 'x'.repeat(10_000), ' '],
+      ['猫', 'a', ' ', 'x'.repeat(10_000)],
+    ],
+  ] as const) {
+    const ours = checkIds([a, b], await run([a, b]));
+    expect([...ours].sort()).toEqual(await theirIntersection(a, b));
+  }
 });

@@ -65,8 +65,8 @@ describe('written files', () => {
   test('the graph is as documented: one node a layer, named; batch free; raw features in', () => {
     const graph = readOnnxGraph(writeOnnx(standardisedLogistic), 'model.onnx');
     expect(graph.opset).toBe(17);
-    expect(graph.inputs).toEqual([{ name: 'input', elementType: 'FLOAT', shape: ['batch', 3] }]);
-    expect(graph.outputs).toEqual([{ name: 'output', elementType: 'FLOAT', shape: ['batch', 1] }]);
+    expect(graph.inputs).toEqual([{ name: 'input', form: 'tensor', elementType: 'FLOAT', shape: ['batch', 3] }]);
+    expect(graph.outputs).toEqual([{ name: 'output', form: 'tensor', elementType: 'FLOAT', shape: ['batch', 1] }]);
     expect(graph.nodes.map((node) => `${node.name} ${node.operator}`)).toEqual([
       'standardise/subtract Sub',
       'standardise/multiply Mul',

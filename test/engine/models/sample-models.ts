@@ -1,6 +1,8 @@
 /** Small models for the tests of this folder: every layer kind, with weights that are exact in float32. */
 import type { ModelDescription, TrainedModel, WeightTensor } from '../../../shared/model.ts';
-import { elementCount, expandTemplate, weightShapes } from '../../../shared/model.ts';
+import { expandTemplate } from '../../../shared/templates.ts';
+import { elementCount } from '../../../shared/layers/kind.ts';
+import { weightShapes } from '../../../shared/model.ts';
 
 /** Multiples of 1/64 in (-1, 1), different for each weight. */
 export function withSampleWeights(description: ModelDescription): TrainedModel {

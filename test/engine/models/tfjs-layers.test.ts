@@ -8,8 +8,10 @@ import { foldStandardisation } from '../../../engine/models/standardisation.ts';
 import { readTfjsLayers } from '../../../engine/models/tfjs-layers/read.ts';
 import { writeTfjsLayers } from '../../../engine/models/tfjs-layers/write.ts';
 import { InputError } from '../../../shared/errors.ts';
-import { elementCount, expandTemplate } from '../../../shared/model.ts';
-import type { Layer, TrainedModel } from '../../../shared/model.ts';
+import { expandTemplate } from '../../../shared/templates.ts';
+import { elementCount } from '../../../shared/layers/kind.ts';
+import type { Layer } from '../../../shared/layers/table.ts';
+import type { TrainedModel } from '../../../shared/model.ts';
 import { plainForward } from './plain-forward.ts';
 import { convolutional, mlp, standardisedLogistic, withSampleWeights } from './sample-models.ts';
 
@@ -110,9 +112,10 @@ describe('written files', () => {
     expect(() => writeTfjsLayers(model)).toThrow(layer.name);
   });
 
-  test('a standardisation before a convolution is refused', () => {
+  test('a factor for each cell before a convolution is refused', () => {
     const cells = elementCount(convolutional.description.inputShape);
-    const standardisation = { subtract: new Float64Array(cells), multiply: new Float64Array(cells).fill(1) };
+    const multiply = Float64Array.from({ length: cells }, (_, i) => i + 1);
+    const standardisation = { subtract: new Float64Array(cells), multiply };
     expect(() => writeTfjsLayers({ ...convolutional, standardisation })).toThrow(
       codeOf('standardisation-not-foldable'),
     );
@@ -183,9 +186,9 @@ describe('files of TF.js', () => {
       offset += 4 * cells;
       const min = Math.min(...values);
       const scale = (Math.max(...values) - min) / (dtype === 'uint8' ? 255 : 65535) || 1;
-      // float16: every finite half is exact, so any will do; here the nearest power of two.
+      // float16: every finite half is exact, so any will do; here the nearest power of two that is not subnormal.
       const half = (value: number): number =>
-        (value < 0 ? 0x8000 : 0) | ((Math.round(Math.log2(Math.abs(value) || 1)) + 15) << 10);
+        (value < 0 ? 0x8000 : 0) | (Math.max(1, Math.round(Math.log2(Math.abs(value) || 1)) + 15) << 10);
       const codes = [...values].map((value) => (dtype === 'float16' ? half(value) : Math.round((value - min) / scale)));
       const stored = dtype === 'uint8' ? Uint8Array.from(codes) : Uint16Array.from(codes);
       parts.push(new Uint8Array(stored.buffer));

@@ -1,17 +1,9 @@
 /** Convolutional nets train on shares as in the clear: windows, pooling and their gradients, against TensorFlow.js. */
 import { expect, test } from 'vitest';
-import { wasmKernels } from '../../../engine/kernels/wasm/wasm.ts';
-import { names, trainingGraphs } from '../../../engine/nn/training.ts';
-import type { TrainingSpec } from '../../../engine/nn/training.ts';
-import { trainingScript } from '../../../engine/nn/script.ts';
-import { lower } from '../../../engine/plan/lower.ts';
-import { planJob } from '../../../engine/plan/plan.ts';
-import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
-import { Simulation } from '../../../engine/runtime/simulation.ts';
-import { decodeFixed, encodeFixed } from '../../../engine/runtime/words.ts';
 import { trainBaseline } from '../../../main/host/baseline/train.ts';
 import { initialWeights } from '../../../shared/initialise.ts';
-import type { Layer } from '../../../shared/model.ts';
+import type { Layer } from '../../../shared/layers/table.ts';
+import { trainOnShares } from '../../helpers/simulated-training.ts';
 
 const [ROWS, CLASSES, SIDE] = [12, 3, 6];
 const conv: Layer = {
@@ -65,54 +57,21 @@ test.each<[string, Layer[]]>([
   const description = { inputShape: [1, SIDE, SIDE], layers };
   const cells = Float64Array.from({ length: ROWS * SIDE * SIDE }, (_cell, i) => Math.sin(1 + i * i));
   const classes = Float64Array.from({ length: ROWS }, (_row, i) => i % CLASSES);
-  const oneHot = Float64Array.from({ length: ROWS * CLASSES }, (_cell, i) =>
-    i % CLASSES === Math.floor(i / CLASSES) % CLASSES ? 1 : 0,
-  );
   const first = initialWeights(description, 5);
-  const optimizer = { lr: 0.2, momentum: 0.5, weightDecay: 0 };
+  const optimizer = {
+    name: 'sgd',
+    lr: 0.2,
+    momentum: 0.5,
+    dampening: 0,
+    nesterov: false,
+    weightDecay: 0,
+  } as const;
   const rows = Uint32Array.from({ length: ROWS }, (_row, i) => i);
   const epochs = 5;
-  const spec: TrainingSpec = {
-    features: [{ owner: 'a', rows: ROWS, columns: SIDE * SIDE }],
-    arrangement: 'columns',
-    labels: [{ owner: 'b', rows: ROWS }],
-    description,
-    task: 'classification',
-    trainingRows: ROWS,
-    testRows: 0,
-    batch: 'all',
-    optimizer,
-    reveal: { model: ['a'], metrics: [] },
-    fractionBits: 16,
-    assumedBound: 54,
-    featureMagnitudeBits: 1,
-    labelMagnitudeBits: 1,
-    standardise: undefined,
-  };
-  const plan = planJob(
-    trainingGraphs(spec).map((graph) => lower(graph, { parties: ['a', 'b'] })),
-    nodeCrypto.sha256,
-  );
-  const simulation = await Simulation.create({ plan, crypto: nodeCrypto, kernels: () => wasmKernels({ threads: 1 }) });
-  const encode = (values: Float64Array): BigUint64Array => encodeFixed(values, 16, 1, (i) => `Cell ${i}`);
-  const inputs = new Map([
-    ['a', new Map([[`${names.features}/0`, encode(cells)]])],
-    ['b', new Map([[`${names.labels}/0`, encode(oneHot)]])],
-  ]);
-  let revealed = new Map<string, BigUint64Array>();
-  const script = {
-    spec,
-    seed: 0,
-    epochs,
-    train: rows,
-    test: new Uint32Array(0),
-    initialWeights: first,
-    metricsEvery: undefined,
-  };
-  for (const { program, known } of trainingScript(script))
-    revealed = (await simulation.execute(program, { inputs, known }))[0]!;
-  await simulation.close();
-
+  const weights = await trainOnShares({
+    ...{ description, initialWeights: first, features: cells, classes, outputs: CLASSES },
+    ...{ epochs, batch: 'all', seed: 0, optimizer },
+  });
   const clear = await trainBaseline({
     description,
     initialWeights: first,
@@ -123,7 +82,7 @@ test.each<[string, Layer[]]>([
     optimizer,
   });
   for (const [key, { data }] of clear.weights) {
-    const ours = decodeFixed(revealed.get(names.weight(key)) ?? new BigUint64Array(0), 16);
+    const ours = weights.get(key)!.data;
     expect(ours.length).toBe(data.length);
     const moved = Math.max(...data.map((value, i) => Math.abs(value - first.get(key)!.data[i]!)));
     expect(moved).toBeGreaterThan(0.01);

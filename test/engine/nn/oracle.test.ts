@@ -3,12 +3,16 @@
  * (openings) must end with the same words. And it stays close to training in doubles.
  */
 import { describe, expect, test } from 'vitest';
-import { names, trainingGraphs } from '../../../engine/nn/training.ts';
-import type { TrainingSpec } from '../../../engine/nn/training.ts';
+import { trainingGraphs } from '../../../engine/nn/training/graphs.ts';
+import { names } from '../../../engine/nn/training/spec.ts';
+import type { TrainingSpec } from '../../../engine/nn/training/spec.ts';
+import { memberNames } from '../../../engine/nn/membership.ts';
+import { VARIANCE_SCALE } from '../../../engine/nn/table.ts';
 import { lower } from '../../../engine/plan/lower.ts';
 import { encodeFixed } from '../../../engine/runtime/words.ts';
 import { weightShapes } from '../../../shared/model.ts';
 import type { ModelDescription } from '../../../shared/model.ts';
+import { expandTemplate } from '../../../shared/templates.ts';
 import { FixedPointOracle } from '../../helpers/fixed-point.ts';
 import { floatGraph, logistic, softplusOf } from '../../helpers/float-graph.ts';
 import { TestJob } from '../../helpers/run-job.ts';
@@ -53,7 +57,7 @@ interface Case {
 const base = {
   trainingRows: TRAINING,
   testRows: ROWS - TRAINING,
-  optimizer: { lr: 0.25, momentum: 0.9, weightDecay: 0 },
+  optimizer: { name: 'sgd', lr: 0.25, momentum: 0.9, dampening: 0, nesterov: false, weightDecay: 0 },
   reveal: { model: ['a'], metrics: ['a'] },
   fractionBits: FRACTION_BITS,
   assumedBound: 54,
@@ -64,6 +68,8 @@ const base = {
 } as const;
 
 const reciprocal = (x: number): number => 1 / x;
+/** No mantissa is 0 but that of 0. */
+const inverseOrZero = (x: number): number => (x === 0 ? 0 : 1 / x);
 const inverseRoot = (x: number): number => 1 / Math.sqrt(x);
 
 const cases: Record<string, Case> = {
@@ -92,7 +98,7 @@ const cases: Record<string, Case> = {
       labels: [16, 14, 10].map((rows, i) => ({ owner: 'abc'[i] ?? 'a', rows })),
       description: mlp,
       batch: 16,
-      optimizer: { lr: 0.25, momentum: 0.9, weightDecay: 0.01 },
+      optimizer: { name: 'sgd', lr: 0.25, momentum: 0.9, dampening: 0, nesterov: false, weightDecay: 0.01 },
     },
     functions: {
       [names.step(16)]: [Math.exp, reciprocal],
@@ -110,11 +116,31 @@ const cases: Record<string, Case> = {
       labels: [20, 20].map((rows, i) => ({ owner: 'ab'[i] ?? 'a', rows })),
       description: logisticModel,
       batch: 15,
-      optimizer: { lr: 0.125, momentum: 0, weightDecay: 0 },
+      optimizer: { name: 'sgd', lr: 0.125, momentum: 0, dampening: 0, nesterov: false, weightDecay: 0 },
       standardise: [true, true, false, true, true, true],
       featureMagnitudeBits: 0.01,
     },
     functions: { [names.setup]: [inverseRoot], [names.step(15)]: [logistic], [names.evaluate]: [softplusOf] },
+    tolerance: 5e-3,
+  },
+  'slots of which nobody knows who has them': {
+    parties: 3,
+    spec: {
+      ...base,
+      features: ['a', 'b', 'c'].map((owner, i) => ({ owner, rows: ROWS, columns: i + 1 })),
+      arrangement: 'columns',
+      labels: [{ owner: 'b', rows: ROWS }],
+      description: expandTemplate({ template: 'logistic' }, [7], 1, 'classification'),
+      batch: 15,
+      standardise: new Array<boolean>(6).fill(true),
+      featureMagnitudeBits: 0.01,
+      membership: { required: ['a', 'b'], optional: ['c'], floor: 3, parties: ['a', 'b', 'c'] },
+    },
+    functions: {
+      [names.setup]: [inverseOrZero, inverseOrZero, inverseOrZero, inverseRoot],
+      [names.step(15)]: [logistic],
+      [names.evaluate]: [softplusOf],
+    },
     tolerance: 5e-3,
   },
 };
@@ -165,6 +191,18 @@ describe.each(Object.entries(cases))('%s', (_, { parties, spec, functions, toler
     const inputs: Record<string, readonly number[]> = {};
     const width = spec.description === mlp ? 3 : 1;
     spec.features.forEach((block, i) => (inputs[`${names.features}/${i}`] = noise(block.rows * block.columns, i)));
+    const { membership } = spec;
+    for (const party of [...(membership?.required ?? []), ...(membership?.optional ?? [])]) {
+      // Words at scale 0, and those of squares at another scale, given as numbers at the scale of the others.
+      const bits = noise(ROWS, party.charCodeAt(0)).map((v) => Number(v > -0.5));
+      inputs[memberNames.presence(party)] = bits.map((bit) => bit / 2 ** FRACTION_BITS);
+      const block = spec.features.findIndex(({ owner }) => owner === party);
+      const { columns = 0 } = spec.features[block] ?? {};
+      const cells = inputs[`${names.features}/${block}`]?.map((v, i) => v * bits[Math.floor(i / columns)]!) ?? [];
+      inputs[`${names.features}/${block}`] = cells;
+      inputs[memberNames.centres(block)] = noise(columns, block).map((v) => v / 4);
+      inputs[memberNames.squares(block)] = cells.map((v) => v ** 2 * 2 ** (VARIANCE_SCALE - FRACTION_BITS));
+    }
     spec.labels.forEach((block, i) => {
       inputs[`${names.labels}/${i}`] = Array.from({ length: block.rows * width }, (_, j) =>
         width === 1 ? (j * 7 + i) % 2 : j % 3 === (Math.floor(j / 3) * 5 + i) % 3 ? 1 : 0,
@@ -186,11 +224,12 @@ describe.each(Object.entries(cases))('%s', (_, { parties, spec, functions, toler
       }
     }
     const testRows = Array.from({ length: ROWS - TRAINING }, (_, i) => (i * 3 + 1) % ROWS);
-    const metrics = await run(
+    const sums = await run(
       names.evaluate,
       { [names.rowWeights]: testRows.map(() => 1) },
       { [names.rowNumbers]: testRows },
     );
+    const metrics = membership === undefined ? sums : await run(names.metrics, {});
     expect([...metrics.keys()].sort()).toEqual([names.correct, names.loss]);
     const model = await run(names.reveal, {});
     let weights = 0;
@@ -201,7 +240,7 @@ describe.each(Object.entries(cases))('%s', (_, { parties, spec, functions, toler
         expect(Math.abs(Number(word) / 2 ** FRACTION_BITS - (floats[i] ?? NaN))).toBeLessThan(tolerance);
       });
     }
-    expect(weights).toBe(spec.description === mlp ? 53 : 7);
+    expect(weights).toBe(spec.description === mlp ? 53 : (spec.description.inputShape[0] ?? 0) + 1);
     await job.close();
   });
 });

@@ -2,17 +2,20 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { wasmKernels } from '../../../engine/kernels/wasm/wasm.ts';
-import { trainingScript } from '../../../engine/nn/script.ts';
-import { names, revealedStandardisation, trainingGraphs } from '../../../engine/nn/training.ts';
-import type { TrainingSpec } from '../../../engine/nn/training.ts';
+import { trainingScript } from '../../../engine/nn/training/script.ts';
+import { revealedStandardisation } from '../../../engine/nn/table.ts';
+import { trainingGraphs } from '../../../engine/nn/training/graphs.ts';
+import { names } from '../../../engine/nn/training/spec.ts';
+import type { TrainingSpec } from '../../../engine/nn/training/spec.ts';
 import { lower } from '../../../engine/plan/lower.ts';
 import { planJob } from '../../../engine/plan/plan.ts';
 import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
 import { Simulation } from '../../../engine/runtime/simulation.ts';
 import { decodeFixed, encodeFixed } from '../../../engine/runtime/words.ts';
 import { initialWeights } from '../../../shared/initialise.ts';
-import { expandTemplate } from '../../../shared/model.ts';
+import { expandTemplate } from '../../../shared/templates.ts';
 import { splitRows } from '../../../shared/schedule.ts';
+import { fixedCrypto } from '../../helpers/fixed-crypto.ts';
 
 const parties = ['a', 'b', 'c'];
 
@@ -41,7 +44,7 @@ test('mean and deviation of stacked rows are those of all parties, and training 
     trainingRows: train.length,
     testRows: testRows.length,
     batch: 'all',
-    optimizer: { lr: 0.1, momentum: 0.9, weightDecay: 0 },
+    optimizer: { name: 'sgd', lr: 0.1, momentum: 0.9, dampening: 0, nesterov: false, weightDecay: 0 },
     reveal: { model: ['a'], metrics: ['a'] },
     fractionBits: 16,
     assumedBound: 54,
@@ -53,7 +56,11 @@ test('mean and deviation of stacked rows are those of all parties, and training 
     trainingGraphs(spec).map((graph) => lower(graph, { parties })),
     nodeCrypto.sha256,
   );
-  const simulation = await Simulation.create({ plan, crypto: nodeCrypto, kernels: () => wasmKernels({ threads: 1 }) });
+  const simulation = await Simulation.create({
+    plan,
+    crypto: fixedCrypto(),
+    kernels: () => wasmKernels({ threads: 1 }),
+  });
   const encode = (values: number[]): BigUint64Array => encodeFixed(values, 16, 0.01, (i) => `cell ${i}`);
   const inputs = new Map(
     parties.map((party, i) => {

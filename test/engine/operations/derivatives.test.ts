@@ -1,5 +1,5 @@
 /** Gradients of functions and operations on shares against the derivatives in doubles. */
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { gradients } from '../../../engine/autograd/gradients.ts';
 import * as activations from '../../../engine/functions/activations.ts';
 import { norm, polynomial, power, powerOfPositive } from '../../../engine/functions/algebra.ts';
@@ -261,4 +261,19 @@ test.each(cases)('$name', async ({ trace, values, shape, exact }) => {
     return (moved(step) - moved(-step)) / (2 * step);
   });
   expectClose(result.values, expected);
+});
+
+test.each([
+  ['of a value', (x: Tensor) => x.relu()],
+  ['of a product', (x: Tensor) => x.mul(x.timesInteger(0n).addNumber(1)).relu()],
+])('the rectifier %s has no derivative at zero', async (_, trace) => {
+  const unit = 2 ** -16;
+  const result = await run([{ values: [-1, -unit, 0, unit, 1], magnitudeBits: 3 }], (x) => {
+    if (x === undefined) throw new RangeError('one argument');
+    const y = trace(x);
+    const [gradient] = gradients([[y, x.timesInteger(0n).addNumber(1)]], [x]);
+    if (gradient === undefined) throw new RangeError('one gradient');
+    return gradient;
+  });
+  expect(result.values).toEqual([0, 0, 0, 1, 1]);
 });

@@ -19,6 +19,7 @@ import { decodeFixed } from '../../../engine/runtime/words.ts';
 import { Graph } from '../../../engine/tensor/graph.ts';
 import { constant, privateInput } from '../../../engine/tensor/tensor.ts';
 import type { Tensor } from '../../../engine/tensor/tensor.ts';
+import { fixedCrypto } from '../../helpers/fixed-crypto.ts';
 import { UNIT, noise, run } from './measure.ts';
 
 const PARTIES = ['a', 'b', 'c'];
@@ -32,11 +33,12 @@ async function draw(
   const result = trace({ graph, parties: PARTIES });
   result.reveal('result', ['a']);
   const plan = planJob([lower(graph, { parties: PARTIES })], nodeCrypto.sha256);
+  const crypto = fixedCrypto();
   const kernels = (): ReturnType<typeof wasmKernels> => wasmKernels({ threads: 1 });
-  const simulation = await Simulation.create({ plan, crypto: nodeCrypto, kernels });
+  const simulation = await Simulation.create({ plan, crypto, kernels });
   const inputs = new Map(PARTIES.map((party) => [party, new Map<string, BigUint64Array>()]));
   for (const { name, owner, length, bits } of randomInputs(graph)) {
-    const words = new BigUint64Array(new Uint8Array(nodeCrypto.randomBytes(8 * length)).buffer);
+    const words = new BigUint64Array(new Uint8Array(crypto.randomBytes(8 * length)).buffer);
     inputs.get(owner)?.set(name, bring?.(owner, length) ?? words.map((word) => BigInt.asUintN(bits, word)));
   }
   const revealed = await simulation.execute('test', { inputs });
@@ -101,7 +103,8 @@ test.each([0, 0.2, 0.4, 0.8])('dropout of %d: mask, scale, gradient through the 
   expect(values.length).toBe(count);
   // Both are zero together, so as many as one mask has; their means stay.
   const zeros = values.filter((v) => v === 0).length / count;
-  expect(Math.abs(moments(values).mean - 2.5)).toBeLessThan(0.15);
+  // Six standard deviations at the largest probability.
+  expect(Math.abs(moments(values).mean - 2.5)).toBeLessThan(0.25);
   expect(Math.abs(zeros - probability)).toBeLessThan(0.02);
 });
 

@@ -1,7 +1,7 @@
 /** What gadgets cost, exactly: rounds, bytes opened by each party, and prediction against count. */
 import { describe, expect, test } from 'vitest';
 import { Graph } from '../../../engine/tensor/graph.ts';
-import { privateInput } from '../../../engine/tensor/tensor.ts';
+import { privateInput, sharedInput } from '../../../engine/tensor/tensor.ts';
 import type { Tensor } from '../../../engine/tensor/tensor.ts';
 import { TestJob } from '../../helpers/run-job.ts';
 import type { Execution } from '../../helpers/run-job.ts';
@@ -15,11 +15,16 @@ interface Cost {
   readonly dealt: number;
 }
 
-/** Cost of `trace` on inputs of ELEMENTS numbers of magnitude up to 2^bound in ring units, without inputs' openings and reveal. */
+/**
+ * Cost of `trace` on inputs of ELEMENTS numbers of magnitude up to 2^bound in ring units, without inputs' openings and reveal.
+ * Several belong to two parties in turn; one alone is nobody's, else its owner would compute all of it.
+ */
 async function costOf(parties: number, bound: number, trace: (...inputs: Tensor[]) => Tensor): Promise<Cost> {
   const graph = new Graph({ name: 'test', fractionBits: 16, assumedBound: 62, wordBits: 64 });
   const inputs = ['x', 'y', 'z'].map((name, i) =>
-    privateInput(graph, name, i % 2 === 0 ? 'a' : 'b', [ELEMENTS], bound - 16),
+    trace.length === 1
+      ? sharedInput(graph, name, [ELEMENTS], bound - 16)
+      : privateInput(graph, name, i % 2 === 0 ? 'a' : 'b', [ELEMENTS], bound - 16),
   );
   trace(...inputs).reveal('result', ['a']);
   const job = await TestJob.start([graph], { parties });

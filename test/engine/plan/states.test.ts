@@ -52,6 +52,24 @@ test('the old value of a state may be kept after its new one is', async () => {
   expect(signedWords(revealed.get('b')?.get('before'))).toEqual([10n, 14n]);
 });
 
+test('what is stored under a mask may be used further, for as long as the dealer likes', async () => {
+  const setup = new Graph({ ...options, name: 'setup' });
+  const x = privateInput(setup, 'x', 'a', [4], 4).mulRaw(privateInput(setup, 'y', 'b', [4], 4));
+  x.store('kept', { masked: true });
+  // Enough work of the dealer's that it lets go of buffers, and takes them again.
+  let power = x;
+  for (let i = 0; i < 8; i++) power = power.mul(x).relu();
+  power.store('power');
+  const reveal = new Graph({ ...options, name: 'reveal' });
+  const kept = stateInput(reveal, 'kept', [4], { bound: 20, masked: true });
+  kept.mulRaw(kept).reveal('square', ['a']);
+  const job = await TestJob.start([setup, reveal]);
+  await job.execute('setup', { inputs: { x: [1n, 2n, 3n, 4n], y: [5n, 6n, 7n, 8n] } });
+  const { revealed } = await job.execute('reveal');
+  await job.close();
+  expect(signedWords(revealed.get('a')?.get('square'))).toEqual([25n, 144n, 441n, 1024n]);
+});
+
 test('an input of somebody who does not compute is refused', () => {
   const graph = new Graph({ ...options, name: 'test' });
   privateInput(graph, 'x', 'stranger', [2], 4).reveal('x', ['a']);

@@ -1,7 +1,7 @@
 /** Gadgets of several operands, in an 8-bit ring under chosen masks: products, selects, bits, differences, maxima. */
 import { describe, expect, test } from 'vitest';
 import { Graph } from '../../../engine/tensor/graph.ts';
-import { privateInput } from '../../../engine/tensor/tensor.ts';
+import { privateInput, sharedInput } from '../../../engine/tensor/tensor.ts';
 import type { Tensor } from '../../../engine/tensor/tensor.ts';
 import { chosenMasks } from '../../helpers/chosen-masks.ts';
 import { idealTruncation } from '../../helpers/gadgets.ts';
@@ -9,7 +9,8 @@ import { TestJob } from '../../helpers/run-job.ts';
 import type { Execution } from '../../helpers/run-job.ts';
 
 interface Argument {
-  readonly owner: string;
+  /** Nobody's if not given. */
+  readonly owner?: string;
   readonly words: readonly bigint[];
   /** log2 of the largest magnitude, in ring units. */
   readonly bound: number;
@@ -27,8 +28,10 @@ interface Trial {
 /** Runs a trial and returns every result as signed numbers, with what was seen. */
 async function run(trial: Trial): Promise<{ results: Record<string, bigint[]>; seen: Execution }> {
   const graph = new Graph({ name: 'test', fractionBits: trial.fractionBits, assumedBound: 6, wordBits: 8 });
-  const inputs = trial.arguments.map(({ owner, words, bound, shape }, i) =>
-    privateInput(graph, `x${i}`, owner, shape ?? [words.length], bound - trial.fractionBits),
+  const inputs = trial.arguments.map(({ owner, words, bound, shape = [words.length] }, i) =>
+    owner === undefined
+      ? sharedInput(graph, `x${i}`, shape, bound - trial.fractionBits)
+      : privateInput(graph, `x${i}`, owner, shape, bound - trial.fractionBits),
   );
   for (const [name, tensor] of Object.entries(trial.trace(...inputs))) tensor.reveal(name, ['a']);
   const job = await TestJob.start([graph], {
@@ -137,8 +140,8 @@ describe('bits', () => {
       parties,
       fractionBits: 6,
       arguments: [
-        { owner: 'a', words: xs, bound: 6 },
-        { owner: 'b', words: ys, bound: 6 },
+        { words: xs, bound: 6 },
+        { words: ys, bound: 6 },
       ],
       masks: (opening, e) => BigInt((((e % masks) * 256) / masks) * (opening === 0 ? 1 : 77)) & 255n,
       trace: (x, y) => ({ selected: y.atLeast(0).select(x.rescaled(3)) }),
@@ -157,8 +160,8 @@ describe('bits', () => {
       parties,
       fractionBits: 0,
       arguments: [
-        { owner: 'a', words: xs, bound: 4 },
-        { owner: 'b', words: ys, bound: 4 },
+        { words: xs, bound: 4 },
+        { words: ys, bound: 4 },
       ],
       trace: (x, y) => {
         const [a, b] = [x.atLeast(3), y.atLeast(0)];
@@ -190,7 +193,7 @@ describe('maximum', () => {
     const { results } = await run({
       parties,
       fractionBits: 0,
-      arguments: [{ owner: 'a', words: [...xs, ...ys], bound: 5, shape: [2, xs.length] }],
+      arguments: [{ words: [...xs, ...ys], bound: 5, shape: [2, xs.length] }],
       masks: (_, e) => BigInt((e * 37 + Math.floor(e / 256) * 101) & 255),
       trace: (x) => {
         const best = x.oneHotMaximum();
@@ -215,7 +218,7 @@ describe('maximum', () => {
     const { results } = await run({
       parties,
       fractionBits: 0,
-      arguments: [{ owner: 'b', words, bound: 5, shape: [candidates, columns] }],
+      arguments: [{ words, bound: 5, shape: [candidates, columns] }],
       trace: (x) => ({ oneHot: x.oneHotMaximum().toNumber() }),
     });
     const expected = words.map((word, j) => {
@@ -228,7 +231,7 @@ describe('maximum', () => {
 });
 
 test('padding: what windows add around an image is zero in every gadget', async () => {
-  const words = from(-8, 7);
+  const words = [7n, ...from(-7, 7)];
   const windows = {
     batch: 1,
     channels: 1,
@@ -241,7 +244,7 @@ test('padding: what windows add around an image is zero in every gadget', async 
   } as const;
   const { results } = await run({
     fractionBits: 3,
-    arguments: [{ owner: 'a', words, bound: 3, shape: [1, 1, 4, 4] }],
+    arguments: [{ words, bound: 3, shape: [1, 1, 4, 4] }],
     trace: (x) => {
       const cells = x.unfold(windows);
       return {

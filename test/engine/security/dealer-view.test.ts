@@ -43,6 +43,11 @@ interface Gadget {
   readonly trace: (...inputs: Tensor[]) => Tensor;
 }
 
+/** Zeros of the second party, without a bound of their own. */
+function zeros(graph: Graph): Tensor {
+  return privateInput(graph, 'zeros', 'b', [ELEMENTS], -1000);
+}
+
 /** Shares of the output that the dealer receives, by party, as words of the revealed width. */
 async function received(
   gadget: Gadget,
@@ -53,10 +58,15 @@ async function received(
   const tensors = inputs.map((_, i) =>
     privateInput(graph, `x${i}`, i === 0 ? 'a' : 'b', [ELEMENTS], gadget.bound - gadget.fractionBits),
   );
+  // What one party knows it would compute alone: b adds its zeros.
+  if (inputs.length === 1) tensors[0] = tensors[0]!.add(zeros(graph));
   gadget.trace(...tensors).reveal('y', ['dealer']);
   const job = await TestJob.start([graph], { outsiders: ['dealer'], crypto: () => knownSeeds(2, blinding) });
   const { frames } = await job.execute('test', {
-    inputs: Object.fromEntries(inputs.map((words, i) => [`x${i}`, words.map((w) => BigInt.asUintN(WORD_BITS, w))])),
+    inputs: {
+      ...Object.fromEntries(inputs.map((words, i) => [`x${i}`, words.map((w) => BigInt.asUintN(WORD_BITS, w))])),
+      zeros: new Array<bigint>(ELEMENTS).fill(0n),
+    },
   });
   await job.close();
   const reveal = job.plan.programs.get('test')?.parties[0]?.rounds.flatMap((round) => round.reveals)[0];
@@ -131,11 +141,13 @@ describe.each(Object.entries(gadgets))('%s', (_, gadget) => {
 
 test('the dealer receives nothing that it is not a named receiver of', async () => {
   const graph = new Graph({ name: 'test', fractionBits: 6, assumedBound: 6, wordBits: WORD_BITS });
-  const x = privateInput(graph, 'x', 'a', [ELEMENTS], 0);
+  const x = privateInput(graph, 'x', 'a', [ELEMENTS], 0).add(zeros(graph));
   x.rescaled(3).relu().reveal('y', ['a']);
   x.rescaled(2).reveal('z', ['b']);
   const job = await TestJob.start([graph], { parties: 3, outsiders: ['dealer'] });
-  const { frames } = await job.execute('test', { inputs: { x: new Array<bigint>(ELEMENTS).fill(5n) } });
+  const { frames } = await job.execute('test', {
+    inputs: { x: new Array<bigint>(ELEMENTS).fill(5n), zeros: new Array<bigint>(ELEMENTS).fill(0n) },
+  });
   await job.close();
   expect(frames.length).toBeGreaterThan(0);
   expect(frames.filter((frame) => frame.to === 'dealer' || frame.from === 'dealer')).toEqual([]);
@@ -143,10 +155,12 @@ test('the dealer receives nothing that it is not a named receiver of', async () 
 
 test('a dealer that receives one output gets that output’s shares and no opening', async () => {
   const graph = new Graph({ name: 'test', fractionBits: 6, assumedBound: 6, wordBits: WORD_BITS });
-  const x = privateInput(graph, 'x', 'a', [ELEMENTS], 0);
+  const x = privateInput(graph, 'x', 'a', [ELEMENTS], 0).add(zeros(graph));
   x.rescaled(3).relu().reveal('y', ['dealer']);
   const job = await TestJob.start([graph], { parties: 3, outsiders: ['dealer'] });
-  const { frames } = await job.execute('test', { inputs: { x: new Array<bigint>(ELEMENTS).fill(5n) } });
+  const { frames } = await job.execute('test', {
+    inputs: { x: new Array<bigint>(ELEMENTS).fill(5n), zeros: new Array<bigint>(ELEMENTS).fill(0n) },
+  });
   await job.close();
   expect(frames.flatMap((f) => (f.to === 'dealer' ? [[f.from, f.payload.length]] : [])).sort()).toEqual(
     ['a', 'b', 'c'].map((party) => [party, ELEMENTS]),

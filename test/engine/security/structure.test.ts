@@ -3,8 +3,10 @@
  * length, that hides nothing else; and the dealer computes from nothing but masks and what everybody knows.
  */
 import { describe, expect, test } from 'vitest';
-import { names, trainingGraphs } from '../../../engine/nn/training.ts';
-import type { TrainingSpec } from '../../../engine/nn/training.ts';
+import { memberNames } from '../../../engine/nn/membership.ts';
+import { trainingGraphs } from '../../../engine/nn/training/graphs.ts';
+import { names } from '../../../engine/nn/training/spec.ts';
+import type { TrainingSpec } from '../../../engine/nn/training/spec.ts';
 import { lower } from '../../../engine/plan/lower.ts';
 import { narrow } from '../../../engine/plan/narrow.ts';
 import { operands } from '../../../engine/plan/program.ts';
@@ -53,7 +55,7 @@ function spec(description: ModelDescription, columns: number, standardise: boole
     trainingRows: 20,
     testRows: 4,
     batch: 8,
-    optimizer: { lr: 0.1, momentum: 0.9, weightDecay: 0.01 },
+    optimizer: { name: 'sgd', lr: 0.1, momentum: 0.9, dampening: 0, nesterov: false, weightDecay: 0.01 },
     reveal: { model: ['a'], metrics: ['a', 'dealer'] },
     fractionBits: 16,
     assumedBound: 54,
@@ -67,6 +69,30 @@ const specs: Record<string, TrainingSpec> = {
   'multi-layer perceptron': spec(mlp, 6, false),
   'standardised on shares': spec(mlp, 6, true),
   'convolution and pooling': spec(convolution, 36, false),
+  'features of one party, labels of another': {
+    ...spec(mlp, 6, true),
+    features: ['a', 'a'].map((owner) => ({ owner, rows: 12, columns: 6 })),
+    labels: [{ owner: 'b', rows: 24 }],
+  },
+  'slots of hidden members': {
+    ...spec(mlp, 3, true),
+    arrangement: 'columns',
+    features: ['a', 'b'].map((owner) => ({ owner, rows: 24, columns: 3 })),
+    labels: [{ owner: 'b', rows: 24 }],
+    membership: { required: ['a', 'b'], optional: [], floor: 3, parties: ['a', 'b', 'c'] },
+    standardise: new Array<boolean>(6).fill(true),
+  },
+  'slots of which one party may lack some': {
+    ...spec(convolution, 12, true),
+    arrangement: 'columns',
+    features: [
+      { owner: 'a', rows: 24, columns: 12 },
+      { owner: 'b', rows: 24, columns: 23 },
+    ],
+    labels: [{ owner: 'b', rows: 24 }],
+    membership: { required: ['b'], optional: ['a'], floor: 3, parties: ['a', 'b', 'c'] },
+    standardise: Array.from({ length: 35 }, (_, i) => i % 2 === 0),
+  },
 };
 
 /** The random values that hide a share that is opened: terms of the share that are nothing but such a value. */
@@ -134,6 +160,22 @@ describe.each(Object.entries(specs))('%s', (_, training) => {
     expect(openings).toBeGreaterThan(20);
   });
 
+  test('what is not linear is computed on shares by their owner only, who alone has them', () => {
+    const ownersOf = (program: Program, values: readonly (Words | Bits)[]): (string | undefined)[] =>
+      values.flatMap(({ place, value }) => (place === 'share' ? [program.values[value]?.owner] : []));
+    for (const program of programs) {
+      for (const step of program.steps) {
+        if (step.op !== 'local') continue;
+        const { inputs, outputs } = operands(step.operation);
+        const [from, to] = [ownersOf(program, inputs), ownersOf(program, outputs)];
+        // A result is somebody's own only where all shares behind it are.
+        for (const owner of to) if (owner !== undefined) expect(new Set(from)).toEqual(new Set([owner]));
+        const isGadget = ['field', 'bitPlanes', 'bitsToWords'].includes(step.operation.op);
+        if (isGadget) expect(from).not.toContain(undefined);
+      }
+    }
+  });
+
   test('the dealer reads nothing but masks and what everybody knows', () => {
     for (const program of programs) {
       const placeOf = (value: number): string => program.values[value]?.place ?? '';
@@ -152,9 +194,15 @@ describe.each(Object.entries(specs))('%s', (_, training) => {
     for (const program of programs) {
       for (const step of program.steps) {
         if (step.op === 'reveal') {
-          const isModel = program.name === names.reveal;
-          expect(isModel || program.name === names.evaluate).toBe(true);
-          expect(step.receivers).toEqual(isModel ? training.reveal.model : training.reveal.metrics);
+          const { membership, reveal } = training;
+          const receivers: Record<string, readonly string[]> = {
+            [names.reveal]: reveal.model,
+            // Sums of rows that nobody may count stay shared.
+            [membership === undefined ? names.evaluate : names.metrics]: reveal.metrics,
+            ...(membership === undefined ? {} : { [names.setup]: membership.parties }),
+          };
+          expect(step.receivers, `reveal of ${program.name}`).toEqual(receivers[program.name]);
+          if (program.name === names.setup) expect(step.name).toBe(memberNames.reached);
         }
         if (step.op !== 'local') continue;
         const { inputs, outputs } = operands(step.operation);

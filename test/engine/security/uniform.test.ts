@@ -8,6 +8,11 @@ import { sigmoid } from '../../../engine/functions/elementary.ts';
 import { wasmKernels } from '../../../engine/kernels/wasm/wasm.ts';
 import { Graph } from '../../../engine/tensor/graph.ts';
 import { privateInput } from '../../../engine/tensor/tensor.ts';
+import { trainingGraphs } from '../../../engine/nn/training/graphs.ts';
+import { names } from '../../../engine/nn/training/spec.ts';
+import type { TrainingSpec } from '../../../engine/nn/training/spec.ts';
+import { expandTemplate } from '../../../shared/templates.ts';
+import { fixedCrypto } from '../../helpers/fixed-crypto.ts';
 import { TestJob } from '../../helpers/run-job.ts';
 import type { Execution } from '../../helpers/run-job.ts';
 
@@ -18,6 +23,8 @@ const JOBS = 2;
 const EXECUTIONS = 80;
 /** A normal deviate that chance exceeds about once in 10^9. */
 const LIMIT = 6;
+/** Values a bin must expect for that. */
+const ENOUGH = 8;
 
 function step(): Graph {
   const graph = new Graph({ name: 'step', fractionBits: 16, assumedBound: 54, wordBits: 64 });
@@ -34,6 +41,16 @@ function step(): Graph {
   return graph;
 }
 
+/**
+ * Neighbouring bins joined until each expects `ENOUGH` values: below that the square's tail is far above chi-square's (80
+ * values in 256 bins exceed six deviates once in 10^6), and thousands of histograms would find it by chance.
+ */
+function joined(counts: readonly number[], total: number): readonly number[] {
+  if (counts.length <= 2 || total / counts.length >= ENOUGH) return counts;
+  const pairs = Array.from({ length: counts.length / 2 }, (_, i) => (counts[2 * i] ?? 0) + (counts[2 * i + 1] ?? 0));
+  return joined(pairs, total);
+}
+
 /** Counts of values, and how unlikely they are: a standard normal deviate (Wilson, Hilferty 1931) of Pearson's chi-square. */
 class Histogram {
   readonly counts: number[];
@@ -45,9 +62,10 @@ class Histogram {
   }
   get deviate(): number {
     const total = this.counts.reduce((a, b) => a + b, 0);
-    const expected = total / this.counts.length;
-    const square = this.counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
-    const freedom = this.counts.length - 1;
+    const counts = joined(this.counts, total);
+    const expected = total / counts.length;
+    const square = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+    const freedom = counts.length - 1;
     return (Math.cbrt(square / freedom) - (1 - 2 / (9 * freedom))) / Math.sqrt(2 / (9 * freedom));
   }
 }
@@ -68,18 +86,25 @@ class Histograms {
   }
 }
 
-/** Notes the bytes of every party's share of every opening. */
-function noteFrames(job: TestJob, seen: Execution, into: Histograms): void {
+/** Notes the bytes of every party's share of every opening of a program. */
+function noteFrames(job: TestJob, program: string, seen: Execution, into: Histograms): void {
   job.plan.parties.forEach((party, index) => {
-    job.plan.programs.get('step')?.parties[index]?.rounds.forEach((round, number) => {
+    job.plan.programs.get(program)?.parties[index]?.rounds.forEach((round, number) => {
       const payload = seen.frames.find((f) => f.from === party && f.round === number)?.payload ?? new Uint8Array(0);
       let at = 0;
       for (const opening of round.openings) {
         if (opening.sender !== undefined && opening.sender !== index) continue;
-        const size = opening.opened.kind === 'words' ? Math.ceil(opening.width / 8) : 1;
+        const { kind, length } = opening.opened;
+        const size = kind === 'words' ? Math.ceil(opening.width / 8) : Math.ceil(length / 8);
         for (let i = 0; i < opening.bytes; i++) {
-          const bits = opening.opened.kind === 'words' ? Math.min(8, opening.width - 8 * (i % size)) : 8;
-          into.add(`party ${party}, opening ${opening.step}, byte ${i % size}`, payload[at + i] ?? 0, 2 ** bits);
+          // The last byte of a word, or of a plane of bits, may be used in part.
+          const bits = Math.min(8, (kind === 'words' ? opening.width : length) - 8 * (i % size));
+          const place = kind === 'words' ? i % size : `of ${bits} bits`;
+          into.add(
+            `${program}, party ${party}, opening ${opening.step}, byte ${place}`,
+            payload[at + i] ?? 0,
+            2 ** bits,
+          );
         }
         at += opening.bytes;
       }
@@ -112,8 +137,9 @@ describe.each(Object.entries(inputs))('a training step on %s', (_, fill) => {
   test('frames are uniform, openings unrelated', async () => {
     const frames = new Histograms();
     const pairs = new Histograms();
+    const crypto = fixedCrypto();
     for (let i = 0; i < JOBS; i++) {
-      const job = await TestJob.start([step()], { kernels: () => wasmKernels({ threads: 1 }) });
+      const job = await TestJob.start([step()], { kernels: () => wasmKernels({ threads: 1 }), crypto: () => crypto });
       for (let execution = 0; execution < EXECUTIONS; execution++) {
         const seen = await job.execute('step', {
           inputs: {
@@ -123,7 +149,7 @@ describe.each(Object.entries(inputs))('a training step on %s', (_, fill) => {
             second: fill(HIDDEN),
           },
         });
-        noteFrames(job, seen, frames);
+        noteFrames(job, 'step', seen, frames);
         noteDifferences(seen, pairs);
       }
       await job.close();
@@ -132,6 +158,65 @@ describe.each(Object.entries(inputs))('a training step on %s', (_, fill) => {
     expect(frames.suspicious).toEqual([]);
     expect(pairs.suspicious).toEqual([]);
   });
+});
+
+/** A table of four slots, of which none, some or all count. */
+const slots: TrainingSpec = {
+  features: ['a', 'b'].map((owner) => ({ owner, rows: 4, columns: 1 })),
+  arrangement: 'columns',
+  labels: [{ owner: 'b', rows: 4 }],
+  description: expandTemplate({ template: 'logistic' }, [2], 1, 'classification'),
+  task: 'classification',
+  trainingRows: 3,
+  testRows: 1,
+  batch: 'all',
+  optimizer: { name: 'sgd', lr: 0.1, momentum: 0, dampening: 0, nesterov: false, weightDecay: 0 },
+  reveal: { model: [], metrics: ['a'] },
+  fractionBits: 16,
+  assumedBound: 54,
+  featureMagnitudeBits: 0.01,
+  labelMagnitudeBits: 0.01,
+  standardise: [true, true],
+  membership: { required: ['a', 'b'], optional: [], floor: 2, parties: ['a', 'b'] },
+};
+
+test.each([
+  ['nobody in common', [1n, 1n, 0n, 0n], [0n, 0n, 1n, 1n]],
+  ['everybody in common', [1n, 1n, 1n, 1n], [1n, 1n, 1n, 1n]],
+])('frames about slots are uniform, openings unrelated: %s', async (_, ofA, ofB) => {
+  const frames = new Histograms();
+  const pairs = new Histograms();
+  const job = await TestJob.start(trainingGraphs(slots), { kernels: () => wasmKernels({ threads: 1 }) });
+  const cells = (bits: readonly bigint[], value: bigint): bigint[] => bits.map((bit) => bit * value);
+  const known = {
+    [names.trainingRows]: [0n, 1n, 2n],
+    [names.weight('dense1/kernel')]: [0n, 0n],
+    [names.weight('dense1/bias')]: [0n],
+  };
+  for (let execution = 0; execution < EXECUTIONS; execution++) {
+    const setup = await job.execute(names.setup, {
+      inputs: {
+        'presence/a': ofA,
+        'presence/b': ofB,
+        'features/0': cells(ofA, 30_000n),
+        'features/1': cells(ofB, 65_000n),
+        'centres/0': [-20_000n].map((v) => BigInt.asUintN(64, v)),
+        'centres/1': [1000n],
+        'squares/0': cells(ofA, 225_000_000n),
+        'squares/1': cells(ofB, 1_056_250_000n),
+        'labels/0': cells(ofB, 65_536n),
+      },
+      known,
+    });
+    noteFrames(job, names.setup, setup, frames);
+    noteDifferences(setup, pairs);
+    const step = await job.execute(names.step(3), { known: { [names.rowNumbers]: [0n, 1n, 2n] } });
+    noteFrames(job, names.step(3), step, frames);
+  }
+  await job.close();
+  expect(frames.size).toBeGreaterThan(100);
+  expect(frames.suspicious).toEqual([]);
+  expect(pairs.suspicious).toEqual([]);
 });
 
 test('the test notices a mask used twice', () => {

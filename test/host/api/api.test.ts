@@ -1,7 +1,12 @@
+import { once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { sampleNode, sampleOnnx } from '../../helpers/onnx-models.ts';
+import { inviteLink, parseInvite } from '../../../shared/invite.ts';
+import type { Invite } from '../../../shared/invite.ts';
 import { Client, serveNewHost } from './clients.ts';
 import type { ServedHost } from './clients.ts';
 
@@ -164,6 +169,24 @@ test('two organisations pair by an invitation that people on both sides confirm'
   expect(await b.client.call('activity.verify', {})).toEqual({ intact: true });
 });
 
+test('an invitation that is expired, altered or leads to another host fails by name, and pairs nobody', async () => {
+  const a = await startedHost('Clinic A');
+  const b = await startedHost('Clinic B');
+  const make = async (): Promise<Invite> =>
+    parseInvite((await a.client.call('invitations.create', { addresses: [], validForMinutes: 60 })).link ?? '');
+  const code = async (invite: Invite): Promise<string | undefined> => {
+    const failed = b.client.event('invitations.changed', (list) => list.at(0)?.state === 'failed');
+    await b.client.call('invitations.open', { text: inviteLink(invite) });
+    return (await failed).at(0)?.error?.code;
+  };
+  const past = { ...(await make()), expiresAt: new Date(0).toISOString() };
+  expect(await b.client.call('invitations.read', { text: inviteLink(past) })).toMatchObject({ isExpired: true });
+  expect(await code(past)).toBe('invite-expired');
+  expect(await code({ ...(await make()), secret: 'A'.repeat(43) })).toBe('invitation-proof-wrong');
+  expect(await code({ ...(await make()), fingerprint: 'ab'.repeat(32) })).toBe('peer-key-mismatch');
+  expect([await a.client.call('peers.list', {}), await b.client.call('peers.list', {})]).toEqual([[], []]);
+});
+
 const CSV = 'id,age,height,smokes,sick\n1,30,1.7,yes,0\n2,41,1.8,no,1\n3,25,,no,0\n4,60,1.6,yes,1\n';
 
 describe('data sets', () => {
@@ -189,6 +212,13 @@ describe('data sets', () => {
     expect(confirmed.confirmedAtMs).toBeGreaterThan(0);
     const again = await client.call('datasets.get', { id: added.id });
     expect(again.profile.map(({ use }) => use)).toEqual(['id', 'never', 'feature', 'feature', 'label']);
+    const key = { columns: [{ column: 'id', kind: 'number' as const }] };
+    expect(await client.call('datasets.previewKey', { id: added.id, key, rows: 1 })).toEqual({
+      rows: [{ row: 0, cells: [{ before: 1, after: '1' }] }],
+      unreadable: [],
+    });
+    const wrong = { columns: [{ column: 'height', kind: 'email' as const }] };
+    expect((await client.failure('datasets.previewKey', { id: added.id, key: wrong })).code).toBe('join-key-type');
     expect(again.shared.join('\n')).not.toContain('age');
     expect((await client.failure('datasets.confirm', { id: added.id, uses: { agee: 'label' } })).code).toBe(
       'dataset-unknown-column',
@@ -218,6 +248,24 @@ describe('data sets', () => {
     });
     expect(await upload('empty.csv', '')).toMatchObject({ ok: false, error: { code: 'dataset-empty' } });
     expect(await client.call('datasets.list', {})).toHaveLength(1);
+  });
+
+  test('a file that the disk has no room for is refused before any of it is written', async () => {
+    const { host } = await startedHost('Clinic A');
+    const announced = request({
+      host: '127.0.0.1',
+      port: host.api.port,
+      path: '/api/upload?name=huge.csv',
+      method: 'POST',
+      headers: { authorization: `Bearer ${host.api.token}`, 'content-length': String(Number.MAX_SAFE_INTEGER) },
+    });
+    announced.on('error', () => {});
+    announced.write('a,b\n');
+    const [response] = (await once(announced, 'response')) as [IncomingMessage];
+    const [body] = (await once(response, 'data')) as [Buffer];
+    expect(JSON.parse(String(body))).toMatchObject({ ok: false, error: { kind: 'machine', code: 'upload-no-room' } });
+    expect(existsSync(join(host.folder, 'data/uploads'))).toBe(false);
+    announced.destroy();
   });
 
   test('a path that leads nowhere says so', async () => {
@@ -272,10 +320,27 @@ describe('jobs', () => {
     expect((await client.failure('jobs.cost', { text })).code).toBe('dataset-not-confirmed');
     await client.call('datasets.confirm', { id, uses: { salary: 'never' } });
     const cost = await client.call('jobs.cost', { text });
+    expect(cost.kernels).toMatchObject({ kernels: 'wasm', onCpu: [] });
     expect(cost.parties.map((party) => party.id)).toEqual(['clinic-a', 'clinic-b']);
     expect(cost.rounds).toBeGreaterThan(0);
     expect(cost.trainingRows + cost.testRows).toBe(40);
     const naming = text.replace('features: "*"', 'features: { clinic-a: [salary], clinic-b: "*" }');
     expect((await client.failure('jobs.cost', { text: naming })).code).toBe('column-withheld');
+
+    const asking = (model: string): string =>
+      JOB('a.csv', join(host.folder, 'b.csv'))
+        .replace(/label: .*\n|classes: .*\n|train: .*\n/gu, '')
+        .replace('"*"', '{ clinic-a: [age], clinic-b: [height] }')
+        .replace('classification', 'inference')
+        .replace('{ template: logistic }', `{ file: ${JSON.stringify(model)}, owner: clinic-a }`)
+        .replace(/reveal: .*/u, 'reveal: { predictions: [clinic-b] }');
+    expect((await client.failure('jobs.cost', { text: asking('model.onnx') })).code).toBe('model-path-relative');
+    const model = join(host.folder, 'model.onnx');
+    const nodes = [sampleNode('Softplus', ['x'], ['s']), sampleNode('Mul', ['s', 'x'], ['y'])];
+    const rowsOf = { shape: ['n', 2] };
+    writeFileSync(model, sampleOnnx({ nodes, inputs: { x: rowsOf }, outputs: { y: rowsOf } }));
+    const asked = await client.call('jobs.cost', { text: asking(model) });
+    expect(asked).toMatchObject({ trainingRows: 0, testRows: 40 });
+    expect(asked.rounds).toBeGreaterThan(3);
   });
 });

@@ -26,7 +26,11 @@ test('the sample runs to its end: progress by party, results, figures that keep 
   });
   const started = await client.call('runs.startSample', {});
   expect(started).toMatchObject({ kind: 'local', state: 'running', hasInsights: false });
-  expect(await ended).toMatchObject({ state: 'done', hasInsights: true });
+  const done = await ended;
+  expect(done).toMatchObject({ state: 'done', hasInsights: true });
+  expect(done.quality.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5]);
+  const line = done.progress.find(({ party }) => party === 'clinic-a');
+  expect(line).toMatchObject({ phase: 'finished' });
   expect([...parties].sort()).toEqual(['clinic-a', 'clinic-b', 'registry']);
 
   const { id } = started;
@@ -39,6 +43,17 @@ test('the sample runs to its end: progress by party, results, figures that keep 
     expect(metrics?.accuracy).toBeGreaterThan(0.8);
     expect([...(metrics?.history ?? []).map(({ epoch }) => epoch), metrics?.epoch]).toEqual([1, 2, 3, 4, 5]);
   }
+  const [{ planDigest = '', layers = [] } = {}] = insights;
+  expect(await client.call('runs.prediction', { id, planDigest })).toEqual({ canPredict: true });
+  const prediction = await client.call('runs.predict', { id });
+  expect(prediction).toMatchObject({ planDigest, threads: 1 });
+  expect(prediction.layers.map(({ layer, phase }) => [layer, phase])).toEqual(
+    layers.map(({ layer, phase }) => [layer === '' ? '(no layer)' : layer, phase]),
+  );
+  expect(prediction.layers.some(({ computeMs }) => computeMs > 0)).toBe(true);
+  const kept = await client.call('runs.prediction', { id, planDigest });
+  expect(kept.prediction?.layers).toEqual(prediction.layers);
+  expect(await client.call('runs.prediction', { id, planDigest: 'another' })).toEqual({ canPredict: true });
   const detail = await client.call('runs.get', { id });
   expect(detail.files.map(({ party, name }) => `${party}/${name}`)).toContain('clinic-a/model.onnx');
   const file = await client.call('runs.file', { id, party: 'clinic-a', name: 'metrics.json' });

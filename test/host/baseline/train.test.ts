@@ -6,10 +6,14 @@ import { lossAndMetrics } from '../../../main/host/baseline/metrics.ts';
 import { predictBaseline, trainBaseline } from '../../../main/host/baseline/train.ts';
 import type { BaselineTraining } from '../../../main/host/baseline/train.ts';
 import { initialWeights } from '../../../shared/initialise.ts';
-import { expandTemplate } from '../../../shared/model.ts';
+import { describeLayers } from '../../../shared/job-model.ts';
+import { modelLayerSchema } from '../../../shared/job.ts';
+import { expandTemplate } from '../../../shared/templates.ts';
 import type { ModelWeights } from '../../../shared/model.ts';
 import { plainForward } from '../../engine/models/plain-forward.ts';
 import { convolutional, mlp, standardisedLogistic } from '../../engine/models/sample-models.ts';
+
+const sgd = { name: 'sgd', lr: 0.1, momentum: 0, dampening: 0, nesterov: false, weightDecay: 0 } as const;
 
 const codeOf = (code: string) => expect.objectContaining({ code, kind: 'input' });
 
@@ -61,7 +65,7 @@ function differenceDescent(training: BaselineTraining, loss: Loss): Map<string, 
     for (const [key, values] of weights) {
       const velocity = velocities.get(key)!;
       values.forEach((weight, i) => {
-        velocity[i] = optimizer.momentum * velocity[i]! + gradients.get(key)![i]!;
+        velocity[i] = (optimizer.name === 'sgd' ? optimizer.momentum : 0) * velocity[i]! + gradients.get(key)![i]!;
         values[i] = weight - optimizer.lr * velocity[i];
       });
     }
@@ -84,7 +88,7 @@ function trainingOf(
   labelOf: (row: readonly number[]) => number,
 ): BaselineTraining {
   const description = expandTemplate(template, [3], outputs, task);
-  const optimizer = { lr: 0.25, momentum: 0.75, weightDecay: 0.01 };
+  const optimizer = { ...sgd, lr: 0.25, momentum: 0.75, weightDecay: 0.01 };
   const data = toyData(labelOf);
   return { description, initialWeights: initialWeights(description, 5), task, data, schedule, testRows, optimizer };
 }
@@ -144,7 +148,7 @@ test('logistic regression on the breast cancer data reaches what it should', asy
     data: { features, labels: Float64Array.from(table.map((row) => row[columns]!)) },
     schedule: Array.from({ length: 50 }, () => train),
     testRows: Uint32Array.from({ length: 114 }, (_, i) => 455 + i),
-    optimizer: { lr: 0.1, momentum: 0.9, weightDecay: 0 },
+    optimizer: { ...sgd, lr: 0.1, momentum: 0.9 },
   });
   expect('accuracy' in result.metrics && result.metrics.accuracy).toBeGreaterThan(0.94);
   expect(result.metrics.loss).toBeLessThan(0.15);
@@ -178,6 +182,31 @@ test('metrics: accuracy with ties to the lower class, losses of extreme scores, 
   });
 });
 
+describe('other layers', () => {
+  const listed = (layers: readonly Record<string, unknown>[], inputShape: readonly number[]) => {
+    const specs = layers.map((layer) => modelLayerSchema.parse(layer));
+    const description = describeLayers(specs, inputShape);
+    return { description, initialWeights: initialWeights(description, 2) };
+  };
+  const head = [{ kind: 'dense', units: 1 }, { kind: 'sigmoid' }];
+  const base = trainingOf({ template: 'logistic' }, 1, 'classification', ([a]) => Number(a! > 0));
+
+  test('running statistics follow the batches, and dropout is for training only', async () => {
+    const changed = listed([{ kind: 'batchNorm', momentum: 0.5 }, { kind: 'dropout', rate: 0.25 }, ...head], [3]);
+    const { weights, metrics } = await trainBaseline({ ...base, ...changed });
+    expect(weights.get('batchNorm1/variance')!.data.every((v) => v > 0 && v !== 1)).toBe(true);
+    expect(weights.get('batchNorm1/scale')!.data.every((v) => v !== 1)).toBe(true);
+    expect(metrics.loss).toBeLessThan(Math.LN2);
+  });
+
+  test('a layer that TensorFlow.js has not is named', async () => {
+    const changed = listed([{ kind: 'rmsNorm' }, ...head], [3]);
+    await expect(trainBaseline({ ...base, ...changed })).rejects.toThrow(
+      'cannot express layer rmsNorm1 (rmsNorm): it has no such layer',
+    );
+  });
+});
+
 describe('refusals', () => {
   const training = trainingOf({ template: 'logistic' }, 1, 'classification', ([a]) => (a! > 0 ? 1 : 0));
   test.each<[string, string, Partial<BaselineTraining>]>([
@@ -198,7 +227,7 @@ describe('refusals', () => {
     [
       'a learning rate beyond reason',
       'baseline-diverged',
-      { optimizer: { lr: 1e38, momentum: 0.9, weightDecay: 1e38 } },
+      { optimizer: { ...sgd, lr: 1e38, momentum: 0.9, weightDecay: 1e38 } },
     ],
   ])('%s', async (_, code, change) => {
     await expect(trainBaseline({ ...training, ...change })).rejects.toEqual(codeOf(code));

@@ -92,7 +92,7 @@ test('the plan has every program of the script, and its figures are those of the
 test('people read costs by layer, and who learns what', async () => {
   const { stdout, exitCode } = await runInProcess('plan', job);
   expect(exitCode).toBe(0);
-  expect(stdout).toContain('tiny: classification, 20 training and 5 test rows, 2 compute parties, dealer registry');
+  expect(stdout).toContain('tiny: classification, training rows 20, test rows 5, 2 compute parties, dealer registry');
   expect(stdout).toMatch(/^dense1 +forward /m);
   const [, a = '', b = '', dealer = ''] = stdout.split(/^(?=\S+ \(.*\) learns$)/m);
   expect(a).toMatch(

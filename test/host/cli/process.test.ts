@@ -2,10 +2,13 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
+import { writeSmallJob } from '../../parties/small-job.ts';
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 const children: Child[] = [];
@@ -78,4 +81,22 @@ test('a long result arrives whole', async () => {
   const [exit, output] = await Promise.all([exitOf(child), text(child.stdout)]);
   expect(exit).toBe(0);
   expect((JSON.parse(output) as { text: string }).text).toHaveLength(1_000_000);
+});
+
+test('a command that leaves something open is ended all the same, with its exit code', async () => {
+  const child = start('linger');
+  const [exit, errors] = [exitOf(child), text(child.stderr)];
+  expect([await exit, await errors]).toEqual([1, 'It lingers.\n']);
+});
+
+test('a command that has closed what it opened ends by itself, threads and all', async () => {
+  const program = join(import.meta.dirname, '../../../main/cli/index.ts');
+  const folder = await mkdtemp(join(tmpdir(), 'tacit-process-'));
+  const job = await writeSmallJob(folder);
+  const child = spawn(process.execPath, [program, 'plan', job], { env: { ...process.env, TACIT_DEBUG: '1' } });
+  const errors = text(child.stderr);
+  child.stdout.resume();
+  expect((await once(child, 'exit'))[0]).toBe(0);
+  expect(await errors).not.toContain('Held open');
+  await rm(folder, { recursive: true });
 });

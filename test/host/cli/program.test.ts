@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { commands } from '../../../main/cli/commands.ts';
-import { probe, runtimeFinding } from '../../../main/cli/doctor.ts';
+import { runtimeFinding } from '../../../main/cli/doctor.ts';
+import { probe } from '../../../main/host/probe/probe.ts';
 import { entryFile, packageFile, programRoot } from '../../../main/paths.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tacit-cli-'));

@@ -40,5 +40,9 @@ await runProcess({
       await new Promise((resolve) => setImmediate(resolve));
     }
   }),
+  linger: load('linger', () => {
+    setInterval(() => {}, 60_000);
+    return Promise.resolve({ json: {}, failure: 'It lingers.' });
+  }),
   long: load('long', () => Promise.resolve({ json: { text: 'x'.repeat(1_000_000) } })),
 });

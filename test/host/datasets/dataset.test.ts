@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -193,6 +193,21 @@ describe('bad files', () => {
     expect(error).toMatchObject({ kind: 'input', code });
     expect((error as Error).message).toMatch(message);
     expect((error as { hint?: string }).hint).toBeTruthy();
+  });
+
+  test('5 GB that are no table are refused without being read, wherever their bytes 0 are', async () => {
+    for (const [name, head] of [
+      ['holes.csv', 'a,b\n1,2\n'],
+      ['late-holes.csv', `a,b\n${'1,2\n'.repeat(1_500_000)}`],
+    ] as const) {
+      const path = join(folder, name);
+      await writeFile(path, head);
+      await truncate(path, 5 * 2 ** 30);
+      const error = await openDataset([path]).catch((cause: unknown) => cause);
+      expect(error).toMatchObject({ kind: 'input', code: 'dataset-not-a-table' });
+      expect((error as Error).message).toMatch(/binary file/);
+      await rm(path);
+    }
   });
 
   test('a file that is not there, or not a file', async () => {

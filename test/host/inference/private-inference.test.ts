@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { PlainTensor } from '../../../engine/models/tensor.ts';
 import { inferPrivately } from '../../../main/host/inference/private-inference.ts';
 import type { InferenceOptions, InferenceResult } from '../../../main/host/inference/private-inference.ts';
-import { elementCount, expandTemplate } from '../../../shared/model.ts';
+import { expandTemplate } from '../../../shared/templates.ts';
+import { elementCount } from '../../../shared/layers/kind.ts';
 import type { ModelDescription, TrainedModel } from '../../../shared/model.ts';
 import { plainForward } from '../../engine/models/plain-forward.ts';
 import { convolutional, mlp, standardisedLogistic, withSampleWeights } from '../../engine/models/sample-models.ts';
@@ -207,7 +208,8 @@ test('what cannot be shared is refused with the tensor and the bound', async () 
   });
   await expect(infer(mlp, withCell(-5e6))).rejects.toMatchObject({
     code: 'input-out-of-range',
-    message: 'x.npy holds -5000000 at position 4: magnitudes must stay below 4194304.',
+    message: 'x.npy holds -5000000 at position 4: magnitudes must stay below 4194304 at 16 fraction bits.',
+    hint: 'Divided by 2 all of it fits, exact to 15 fraction bits of what it is now.',
   });
   await expect(infer(mlp, sample([2, 4]))).rejects.toMatchObject({
     code: 'input-shape',
@@ -221,8 +223,10 @@ test('what cannot be shared is refused with the tensor and the bound', async () 
     };
   };
   await expect(infer(withWeight(Infinity), good)).rejects.toMatchObject({ code: 'not-finite' });
-  await expect(infer(withWeight(2 ** 22), good)).rejects.toMatchObject({
+  await expect(infer(withWeight(2 ** 25), good)).rejects.toMatchObject({
     code: 'weight-out-of-range',
-    message: expect.stringContaining('The weight dense1/kernel holds 4194304 at position 1') as string,
+    message:
+      'The weight dense1/kernel holds 33554432 at position 1: magnitudes must stay below 4194304 at 16 fraction bits.',
+    hint: 'Divided by 16 all of it fits, exact to 12 fraction bits of what it is now.',
   });
 });

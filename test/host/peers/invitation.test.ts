@@ -17,7 +17,7 @@ import { connected, openHost } from './hosts.ts';
 import type { TestHost } from './hosts.ts';
 
 const open: { close(): Promise<void> }[] = [];
-const signal = AbortSignal.timeout(30_000);
+const signal = AbortSignal.timeout(300_000);
 const agree = async () => true;
 
 async function host(name: string): Promise<TestHost> {

@@ -11,6 +11,7 @@ import { createIdentity } from '../../../main/host/peers/identity.ts';
 import { packetParser } from '../../../main/host/peers/packets.ts';
 import { LINK_PATH } from '../../../main/host/peers/paths.ts';
 import { dialTls } from '../../../main/host/peers/tls-dial.ts';
+import { freePort } from '../../helpers/free-port.ts';
 import { connected, linkState, openHost, pair } from './hosts.ts';
 import type { TestHost, identityOf } from './hosts.ts';
 import type { LinksOptions } from '../../../main/host/peers/links.ts';
@@ -27,7 +28,7 @@ async function host(name: string, options: Partial<LinksOptions> = {}): Promise<
 async function knock(target: TestHost, as: Awaited<ReturnType<typeof identityOf>>, hello: object) {
   const address = parseAddress(target.address);
   const { fingerprint } = target.identity;
-  const tls = await dialTls({ name: target.name, address, fingerprint }, as, AbortSignal.timeout(5_000));
+  const tls = await dialTls({ name: target.name, address, fingerprint }, as, AbortSignal.timeout(60_000));
   const socket = openSocket(tls, LINK_PATH, { auth: hello, parser: packetParser });
   open.push({ close: async () => void socket.disconnect() });
   return new Promise<{ connected: boolean; error?: Error & { data?: unknown; description?: { message?: string } } }>(
@@ -150,14 +151,9 @@ describe('links', () => {
     await once(plain, 'listening');
     open.push({ close: async () => void plain.close() });
     const { port } = plain.address() as { port: number };
-    const unused = createServer().listen(0, '127.0.0.1');
-    await once(unused, 'listening');
-    const { port: free } = unused.address() as { port: number };
-    unused.close();
-    await once(unused, 'close');
     const cases = [
       { identity: dns, address: 'no-such-host.invalid:7443', hop: 'dns', code: 'peer-address-unknown' },
-      { identity: tcp, address: `127.0.0.1:${free}`, hop: 'tcp', code: 'peer-unreachable' },
+      { identity: tcp, address: `127.0.0.1:${await freePort()}`, hop: 'tcp', code: 'peer-unreachable' },
       { identity: tls, address: `127.0.0.1:${port}`, hop: 'tls', code: 'peer-tls-failed' },
     ];
     for (const { identity, address, hop, code } of cases) {
@@ -172,13 +168,13 @@ describe('links', () => {
 
   test('a host that comes back is linked again', async () => {
     const a = await host('a');
-    const first = await openHost('b');
+    const listen = { host: '127.0.0.1', port: await freePort() };
+    const first = await openHost('b', { listen });
     pair(a, first, 'left');
     await connected(a, first);
-    const { address } = first;
     await first.links.close();
     await linkState(a, first, ({ state }) => state === 'reconnecting');
-    const again = await host('b', { book: first.book, identity: first.identity, listen: parseAddress(address) });
+    const again = await host('b', { book: first.book, identity: first.identity, listen });
     await Promise.all([connected(a, again), connected(again, a)]);
   });
 

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { inviteText } from '../../../shared/invite.ts';
-import { openHost, sessionOn } from './hosts.ts';
+import { connected, openHost, sessionOn } from './hosts.ts';
 import type { TestHost } from './hosts.ts';
 
 let close: (() => Promise<void>) | undefined;
@@ -29,7 +29,8 @@ test('pairs with a second process, exchanges with it, and names it when it is ki
   const { name, fingerprint } = await paired;
   expect(name).toBe('b');
   const b = { name, identity: { fingerprint } } as TestHost;
-  const session = sessionOn(a, [a, b], { patienceMs: 1_500 });
+  await connected(a, b);
+  const session = sessionOn(a, [a, b], { patienceMs: 4_000 });
   await session.ready();
   for (let execution = 0; execution < 50; execution += 1) {
     const key = { attempt: 0, execution, round: 0 };

@@ -18,7 +18,7 @@ await joinByInvite(invite, {
   addresses: [formatAddress(links.address)],
   confirm: async () => true,
   pin: (peer) => links.pin(peer),
-  signal: AbortSignal.timeout(20_000),
+  signal: AbortSignal.timeout(60_000),
 });
 const session = openSession(links, {
   session: 'session-1',

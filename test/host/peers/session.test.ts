@@ -10,7 +10,7 @@ import type { LinksOptions } from '../../../main/host/peers/links.ts';
 import type { Session } from '../../../main/host/peers/session.ts';
 import { parseAddress } from '../../../shared/address.ts';
 import { cuttingProxy } from './cutting-proxy.ts';
-import { identityOf, linkState, membersOf, openHost, pair, pairAll, sessionOn } from './hosts.ts';
+import { connected, identityOf, linkState, membersOf, openHost, pair, pairAll, sessionOn } from './hosts.ts';
 import type { TestHost } from './hosts.ts';
 
 const open: { close(): Promise<void> }[] = [];
@@ -88,7 +88,7 @@ describe('agreement on terms', () => {
     const early = a.receive('b', key(0), 3);
     const sent = a.send('b', key(0), bytes(3, 1));
     expect(a.waiting()).toEqual([
-      { party: 'b', step: 'waiting for b to open session session-1', sinceMs: expect.any(Number) as number },
+      { party: 'b', step: 'waiting for b to open the session', sinceMs: expect.any(Number) as number },
     ]);
     const b = sessionOn(hosts[1]!, hosts);
     await Promise.all([a.ready(), b.ready(), sent]);
@@ -183,13 +183,15 @@ describe('lost connections', () => {
     open.push(proxy);
     a.links.pin({ fingerprint: b.identity.fingerprint, name: 'b', addresses: [proxy.address] });
     b.links.pin({ fingerprint: a.identity.fingerprint, name: 'a', addresses: [] });
+    // The patience counts from the opening of the session.
+    await Promise.all([connected(a, b), connected(b, a)]);
     const sessions = [sessionOn(a, [a, b], { patienceMs }), sessionOn(b, [a, b])] as const;
     await Promise.all(sessions.map((session) => session.ready()));
     return { a, b, session: sessions[0], proxy };
   }
 
   test('a peer that stays away ends the session after the patience, with the step that failed', async () => {
-    const { session, proxy } = await separable(1_000);
+    const { session, proxy } = await separable(3_000);
     await proxy.close();
     await expect(session.receive('b', key(0), 1)).rejects.toMatchObject({ code: 'peer-unreachable', party: 'b' });
   });
@@ -288,7 +290,7 @@ describe('peers that misbehave', () => {
     const identity = await identityOf('b');
     a.links.pin({ fingerprint: identity.fingerprint, name: 'b', addresses: [] });
     const target = { name: 'a', address: parseAddress(a.address), fingerprint: a.identity.fingerprint };
-    const connection = await dialLink(target, identity, 'puppet', AbortSignal.timeout(5_000));
+    const connection = await dialLink(target, identity, 'puppet', AbortSignal.timeout(60_000));
     open.push({ close: async () => connection.close() });
     const members = { ...membersOf([a]), b: { fingerprint: identity.fingerprint, role: 'compute' } };
     const session = sessionOn(a, [a], { members });

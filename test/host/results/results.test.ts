@@ -52,6 +52,7 @@ reveal: { model: [a], metrics: [b] }
     about: [['task', 'classification']],
     learned: disclosures(prepared.compiled.job),
     plan: prepared.compiled.plan,
+    description: prepared.compiled.training?.description,
     executions: trained.executions,
     assumptions: prepared.compiled.assumptions,
     seconds: { setup: 0.1, offline: 0.2, online: 0.3 },
@@ -117,6 +118,7 @@ describe('trace', () => {
     readonly ph: string;
     readonly name: string;
     readonly cat?: string;
+    readonly id?: string;
     readonly pid: number;
     readonly tid: number;
     readonly ts?: number;
@@ -138,18 +140,53 @@ describe('trace', () => {
       expect(executions.map(({ name }) => name)).toEqual(run.executions.map(({ program }) => program));
     }
     expect(Math.min(...all.flatMap(({ ts }) => ts ?? []))).toBe(0);
-    expect(all.every(({ ph, ts, dur }) => ph === 'M' || (Number.isInteger(ts) && (dur ?? -1) >= 0))).toBe(true);
+    expect(all.every(({ ph, ts }) => ph === 'M' || Number.isInteger(ts))).toBe(true);
+    expect(all.every(({ ph, dur }) => ph !== 'X' || (dur ?? -1) >= 0)).toBe(true);
   });
 
   test('the lanes of an execution hold what the profiler measured', async () => {
     const all = await events();
-    const waits = all.filter(({ pid, name }) => pid === 1 && name === 'wait for b');
+    const waits = all.filter(({ pid, name, cat }) => pid === 1 && cat === 'wait' && name.startsWith('wait for b'));
     const measured = run.times[0]!.executions.reduce((sum, { waitMs }) => sum + (waitMs.get('b') ?? 0), 0);
     const shown = waits.reduce((sum, { dur }) => sum + (dur ?? 0), 0) / 1000;
     expect(Math.abs(shown - measured)).toBeLessThan(0.001 * (waits.length + 1));
-    expect(all.some(({ cat, name }) => cat === 'compute' && name === 'dense1 · forward')).toBe(true);
+    expect(all.some(({ cat, name }) => cat === 'compute' && name.startsWith('dense1 · forward, round'))).toBe(true);
     const lanes = all.filter(({ name, pid }) => name === 'thread_name' && pid === 1).map(({ args }) => args?.name);
     expect(lanes).toEqual(expect.arrayContaining(['executions', 'compute', 'serialise', 'send', 'wait for c']));
+  });
+
+  test('every message of a detailed execution is a flow from its sender to its receiver', async () => {
+    const all = await events();
+    const flows = (ph: string): string[] => all.filter((event) => event.ph === ph).map(({ id }) => id ?? '');
+    const sent = flows('s');
+    expect(sent.length).toBeGreaterThan(0);
+    expect(new Set(sent).size).toBe(sent.length);
+    expect(sent.toSorted()).toEqual(flows('f').toSorted());
+  });
+});
+
+test('the first and latest executions of a program keep their moments, which lie inside them', () => {
+  for (const { executions, links } of run.times) {
+    const detailed = executions.filter(({ moments }) => moments !== undefined);
+    const steps = detailed.filter(({ program }) => program.startsWith('step'));
+    expect(steps.length).toBe(Math.min(6, executions.filter(({ program }) => program.startsWith('step')).length));
+    for (const { moments = [], wallMs } of detailed) {
+      for (const { startMs, ms } of moments) expect(startMs >= 0 && startMs + ms <= wallMs + 1e-6).toBe(true);
+      const rounds = moments.map(({ round }) => round);
+      expect(rounds).toEqual(rounds.toSorted((a, b) => a - b));
+    }
+    const all = executions.reduce((sum, { activityMs }) => sum + activityMs.wait, 0);
+    expect([...links.values()].reduce((sum, { waitMs }) => sum + waitMs, 0)).toBeCloseTo(all, 6);
+  }
+});
+
+test('links carry what the counters say', () => {
+  run.times.forEach(({ links }, i) => {
+    const sum = (pick: 'bytesSent' | 'bytesReceived'): number =>
+      [...links.values()].reduce((total, link) => total + link[pick], 0);
+    const traffic = run.traffic[i]!;
+    expect(sum('bytesSent')).toBe(traffic.bytesSent + traffic.evalBytes);
+    expect(sum('bytesReceived')).toBeGreaterThan(0);
   });
 });
 

@@ -14,7 +14,7 @@ const context: AttemptContext = {
   planDigest: 'b'.repeat(64),
   attempt: 1,
 };
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(300_000);
 const hex = (key: SecretKey | undefined): string => Buffer.from(key?.expose() ?? []).toString('hex');
 
 async function ends(attempt: number) {

@@ -101,7 +101,7 @@ describe('data folder', () => {
     const store = openStore(folder);
     store.settings.set('theme', 'dark');
     for (let i = 0; i < 200; i += 1) store.audit.append('note', { i, text: 'x'.repeat(200) });
-    store.jobs.add({ id: 'j1', session: undefined, name: 'job', canonical: '{}' });
+    store.jobs.add({ id: 'j1', project: undefined, name: 'job', canonical: '{}' });
     store.vault.cursor({ job: 'j1', attempt: 1, planDigest: 'p' }).lease(0, 5);
     store.close();
     const bytes = damage(join(folder, `${name}.db`));

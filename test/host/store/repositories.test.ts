@@ -6,6 +6,9 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { SecretKey } from '../../../engine/random/crypto-port.ts';
+import { NO_ENTRY, entryHash, projectId } from '../../../shared/project.ts';
+import type { Charter, Entry } from '../../../shared/project.ts';
+import type { HeldEntry } from '../../../shared/project-state.ts';
 import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
 import { SecretText } from '../../../main/host/store/secret-text.ts';
 import { openStore } from '../../../main/host/store/store.ts';
@@ -25,7 +28,7 @@ function withIdentity(): Store {
 
 function withAttempt(): Store {
   const store = withIdentity();
-  store.jobs.add({ id: 'j1', session: undefined, name: 'malignancy', canonical: '{"name":"malignancy"}' });
+  store.jobs.add({ id: 'j1', project: undefined, name: 'malignancy', canonical: '{"name":"malignancy"}' });
   store.jobs.startAttempt('j1');
   return store;
 }
@@ -68,24 +71,62 @@ describe('peers', () => {
   });
 });
 
-describe('sessions and jobs', () => {
-  test('a session keeps its members', () => {
-    const { sessions } = temporaryStore();
-    const members = [
-      { party: 'clinic-a', fingerprint: 'f1', roles: ['compute', 'data'] },
-      { party: 'registry', fingerprint: 'f0', roles: ['dealer'] },
-    ];
-    sessions.create({ id: 's1', name: 'Study', members });
-    expect(sessions.get('s1')).toMatchObject({ id: 's1', name: 'Study', members, closedAtMs: undefined });
-    expect(codeOf(() => sessions.create({ id: 's1', name: 'Other', members: [] }))).toBe('session-exists');
-    sessions.close('s1');
-    expect(sessions.list().map((session) => typeof session.closedAtMs)).toEqual(['number']);
-    expect(sessions.get('s2')).toBeUndefined();
+describe('projects and jobs', () => {
+  test('a project keeps its charter, and journals that are only continued', () => {
+    const { projects } = temporaryStore();
+    const member = (digit: string): Charter['members'][string] => ({
+      fingerprint: digit.repeat(64),
+      roles: ['compute'],
+    });
+    const charter: Charter = {
+      tacitProject: 1,
+      name: 'Study',
+      purpose: '',
+      nonce: '0'.repeat(32),
+      createdAtMs: 1,
+      creator: '1'.repeat(64),
+      members: { a: member('1'), b: member('2') },
+    };
+    const id = projectId(charter, nodeCrypto.sha256);
+    projects.add({ id, charter });
+    projects.add({ id, charter: { ...charter, name: 'Other' } });
+    expect(projects.list()).toEqual([{ id, charter }]);
+    const entry = (sequence: number, previous: string): HeldEntry => {
+      const made: Entry = {
+        tacitEntry: 1,
+        project: id,
+        author: charter.creator,
+        sequence,
+        previous,
+        atMs: sequence,
+        statement: { kind: 'answered', answer: 'accepted', reason: '' },
+      };
+      return { entry: made, hash: entryHash(made, nodeCrypto.sha256) };
+    };
+    const first = entry(1, NO_ENTRY);
+    const second = entry(2, first.hash);
+    projects.append(first);
+    projects.append(second);
+    for (const wrong of [first, entry(2, NO_ENTRY), entry(3, first.hash), entry(4, second.hash)]) {
+      expect(codeOf(() => projects.append(wrong))).toBe('journal-not-continued');
+    }
+    expect(projects.entries(id, charter.creator)).toEqual([first, second]);
+    expect(projects.entries(id, charter.creator, 1)).toEqual([second]);
+    expect(projects.entries(id, '2'.repeat(64))).toEqual([]);
+  });
+
+  test('a draft keeps its project and what it was proposed as', () => {
+    const { drafts } = temporaryStore();
+    drafts.save('d1', 'name: x', 'p1');
+    drafts.proposed('d1', 'j1');
+    expect(drafts.save('d1', 'name: y')).toMatchObject({ text: 'name: y', project: 'p1', job: 'j1' });
+    expect(drafts.save('d2', '')).toMatchObject({ project: undefined, job: undefined });
+    expect(codeOf(() => drafts.get('d3'))).toBe('draft-unknown');
   });
 
   test('a job has a digest, states, numbered attempts and their logs', () => {
     const { jobs } = temporaryStore();
-    const job = jobs.add({ id: 'j1', session: undefined, name: 'malignancy', canonical: '{"name":"ü"}' });
+    const job = jobs.add({ id: 'j1', project: undefined, name: 'malignancy', canonical: '{"name":"ü"}' });
     expect(job.digest).toBe(Buffer.from(nodeCrypto.sha256(new TextEncoder().encode('{"name":"ü"}'))).toString('hex'));
     expect(jobs.get('j1')).toEqual(job);
     expect(codeOf(() => jobs.add({ ...job, canonical: '{}' }))).toBe('job-exists');

@@ -1,6 +1,6 @@
 /** hash_to_field of RFC 9380 section 5.2 with expand_message_xmd over SHA-512 (5.3.1): two elements mod p from a message. */
 import { FOUR, add, readLane, scale } from './field';
-import { finish, start, update } from './sha512';
+import { finish, start, update } from './sha2';
 
 /** 48 bytes an element: ceil((255 + 128) / 8). */
 const ELEMENT_BYTES: usize = 48;
@@ -15,20 +15,20 @@ const high = memory.data(32, 16);
 
 /** `tag`: the domain separation tag followed by its length in one byte (DST_prime); tagBytes counts both. */
 function expand(message: usize, length: usize, tag: usize, tagBytes: usize): void {
-  start();
-  update(zeros, 128);
-  update(message, length);
-  update(lengthAndZero, 3);
-  update(tag, tagBytes);
-  finish(first);
+  start<u64>();
+  update<u64>(zeros, 128);
+  update<u64>(message, length);
+  update<u64>(lengthAndZero, 3);
+  update<u64>(tag, tagBytes);
+  finish<u64>(first);
   for (let i: u8 = 1; i <= 2; i++) {
     const out = uniform + ((<usize>(i - 1)) << 6);
     store<u8>(counter, i);
-    start();
-    update(first, 64);
-    update(counter, 1);
-    update(tag, tagBytes);
-    finish(out);
+    start<u64>();
+    update<u64>(first, 64);
+    update<u64>(counter, 1);
+    update<u64>(tag, tagBytes);
+    finish<u64>(out);
     // the second block continues from first XOR block 1
     for (let j: usize = 0; j < 64; j += 8) store<u64>(first + j, load<u64>(first + j) ^ load<u64>(out + j));
   }

@@ -5,7 +5,7 @@
  */
 import { combine } from './combine';
 import { bitPlanes, bitsToWords, combineBits, digitLookup, joinBits, oneHotBits, selectMasked, splitBits } from './bits';
-import { matmul } from './matmul';
+import { matmul, matmulFold } from './matmul';
 import { fold, unfold } from './windows';
 import { copy, field, fillZero, gatherRows, oneHotWords, sum, tableLookup, wrap } from './words';
 import * as Op from './opcodes';
@@ -28,6 +28,9 @@ export function execute(record: usize, from: u32, to: u32, scratch: usize): bool
       return gatherRows(args, from, to);
     case Op.OP_MATMUL:
       matmul(args, from, to, scratch);
+      break;
+    case Op.OP_MATMUL_FOLD:
+      matmulFold(args, from, to, scratch);
       break;
     case Op.OP_SUM:
       sum(args, from, to);

@@ -5,11 +5,14 @@
  * (larger tiles spill: 15 SIMD registers).
  */
 import { arg, least } from './args';
-import { MATMUL_DEPTH, MATMUL_WIDTH } from './opcodes';
+import { MATMUL_DEPTH, MATMUL_WIDTH, WINDOWS_OF_A, WINDOWS_OF_B, WINDOWS_OF_NONE } from './opcodes';
+import { addToImages, cellsOfChannel, channelsOf, clearChannels, gatherWindows, imageBytes, rowsOfImage } from './windows';
 
 const PANEL_STEP: usize = 32;
 /** Rows of a transposed A that are packed together: one cache line of 8 words per depth. */
 const PACKED_ROWS: u32 = 8;
+/** Words of the scratch behind the packed block: packed rows of A, rows of windows, or of a product about to be folded. */
+const PACKED_WORDS: u32 = PACKED_ROWS * MATMUL_DEPTH;
 
 @inline
 function storeTile(out: usize, sumLow: v128, sumHigh: v128, cross: v128, columns: u32, first: bool): void {
@@ -175,6 +178,34 @@ function packTransposedRows(to: usize, a: usize, m: u32, depth: u32, rows: u32):
   }
 }
 
+/** The block of a B that is windows: some rows of windows at a time, then their columns as panels. */
+function packWindowsBlock(
+  to: usize,
+  rows: usize,
+  images: usize,
+  windows: usize,
+  depthStart: u32,
+  depth: u32,
+  columnStart: u32,
+  columns: u32,
+): void {
+  const panelBytes = <usize>depth * PANEL_STEP;
+  const rowBytes = (<usize>columns) << 3;
+  const group = PACKED_WORDS / columns;
+  for (let l: u32 = 0; l < depth; l += group) {
+    const count = least(group, depth - l);
+    gatherWindows(rows, rowBytes, images, windows, depthStart + l, count, columnStart, columns);
+    let panel = to + <usize>l * PANEL_STEP;
+    let from = rows;
+    for (let j: u32 = 0; j < columns; j += 4) {
+      if (columns - j < 4) packPanelSlowly(panel, from, rowBytes, 8, count, columns - j);
+      else packPanel(panel, from, rowBytes, count);
+      panel += panelBytes;
+      from += 32;
+    }
+  }
+}
+
 function zeroBlock(out: usize, n: u32, rowStart: u32, rowEnd: u32, columnStart: u32, columnEnd: u32): void {
   for (let i = rowStart; i < rowEnd; i++) {
     memory.fill(out + ((<usize>i * n + columnStart) << 3), 0, (<usize>(columnEnd - columnStart)) << 3);
@@ -275,7 +306,10 @@ function outerProduct(
   }
 }
 
-/** One block of out (rows x columns of one matrix of the batch): adds the products of one pair. */
+/**
+ * One block of out (rows x columns of one matrix of the batch): adds the products of one pair. `windowed` says whether A or B
+ * is the windows, a geometry at `windows`, of the images there.
+ */
 function multiplyTiled(
   out: usize,
   a: usize,
@@ -285,6 +319,8 @@ function multiplyTiled(
   n: u32,
   transposeA: bool,
   transposeB: bool,
+  windowed: u32,
+  windows: usize,
   rowStart: u32,
   rowEnd: u32,
   columnStart: u32,
@@ -293,23 +329,29 @@ function multiplyTiled(
   scratch: usize,
 ): void {
   const packedA = scratch + <usize>(MATMUL_DEPTH * MATMUL_WIDTH * 8);
-  const packedRow: usize = MATMUL_DEPTH * 8;
   const outRow = (<usize>n) << 3;
   for (let column = columnStart; column < columnEnd; column += MATMUL_WIDTH) {
     const columns = least(MATMUL_WIDTH, columnEnd - column);
     for (let l: u32 = 0; l < k; l += MATMUL_DEPTH) {
       const depth = least(MATMUL_DEPTH, k - l);
       const first = firstPair && l == 0;
-      packBlock(scratch, b, k, n, transposeB, l, depth, column, columns);
+      if (windowed == WINDOWS_OF_B) packWindowsBlock(scratch, packedA, b, windows, l, depth, column, columns);
+      else packBlock(scratch, b, k, n, transposeB, l, depth, column, columns);
       let i = rowStart;
       while (i < rowEnd) {
-        const group = transposeA ? least(PACKED_ROWS, rowEnd - i) : rowEnd - i;
+        let group = rowEnd - i;
         let rowBytes = (<usize>k) << 3;
         let at = a + ((<usize>i * k + l) << 3);
-        if (transposeA) {
-          packTransposedRows(packedA, a + ((<usize>l * m + i) << 3), m, depth, group);
-          rowBytes = packedRow;
+        if (windowed == WINDOWS_OF_A) {
+          group = least(group, PACKED_WORDS / depth);
+          rowBytes = (<usize>depth) << 3;
           at = packedA;
+          gatherWindows(at, rowBytes, a, windows, i, group, l, depth);
+        } else if (transposeA) {
+          group = least(group, PACKED_ROWS);
+          rowBytes = MATMUL_DEPTH * 8;
+          at = packedA;
+          packTransposedRows(at, a + ((<usize>l * m + i) << 3), m, depth, group);
         }
         for (let r: u32 = 0; r < group; r += 2) {
           const rows = least(2, group - r);
@@ -323,9 +365,58 @@ function multiplyTiled(
   }
 }
 
+/** out[r] = sum of the words of window r by those of x: one filter. */
+function multiplyVectorByWindows(
+  out: usize,
+  images: usize,
+  windows: usize,
+  x: usize,
+  k: u32,
+  start: u32,
+  end: u32,
+  first: bool,
+  rows: usize,
+): void {
+  for (let l: u32 = 0; l < k; l += MATMUL_DEPTH) {
+    const depth = least(MATMUL_DEPTH, k - l);
+    const group = PACKED_WORDS / depth;
+    for (let i = start; i < end; i += group) {
+      const count = least(group, end - i);
+      gatherWindows(rows, (<usize>depth) << 3, images, windows, i, count, l, depth);
+      const target = out + ((<usize>i) << 3);
+      multiplyVectorByRows(target, rows, x + ((<usize>l) << 3), depth, 0, count, first && l == 0);
+    }
+  }
+}
+
+/** out[c] = sum of x[l] by word c of window l: the gradient of one filter. */
+function multiplyWindowsByVector(
+  out: usize,
+  images: usize,
+  windows: usize,
+  x: usize,
+  k: u32,
+  start: u32,
+  end: u32,
+  first: bool,
+  rows: usize,
+): void {
+  for (let column = start; column < end; column += MATMUL_WIDTH) {
+    const columns = least(MATMUL_WIDTH, end - column);
+    const group = PACKED_WORDS / columns;
+    for (let l: u32 = 0; l < k; l += group) {
+      const count = least(group, k - l);
+      gatherWindows(rows, (<usize>columns) << 3, images, windows, l, count, column, columns);
+      const to = out + ((<usize>column) << 3);
+      multiplyVectorByColumns(to, rows, x + ((<usize>l) << 3), count, columns, 0, columns, first && l == 0);
+    }
+  }
+}
+
 /**
  * Record: out, m, k, n, transposes (bit 0 A, bit 1 B), rows of a block, columns of a block, pairs, then for each pair
- * a, bytes from matrix to matrix of a (0: the same for all), b, the same of b. Units: blocks, of all matrices of the batch.
+ * a, bytes from matrix to matrix of a (0: the same for all), b, the same of b; then which of a and b is windows, and their
+ * geometry (see windows.ts). Units: blocks, of all matrices of the batch.
  */
 export function matmul(record: usize, from: u32, to: u32, scratch: usize): void {
   const out = <usize>arg(record, 0);
@@ -337,6 +428,9 @@ export function matmul(record: usize, from: u32, to: u32, scratch: usize): void 
   const blockRows = arg(record, 5);
   const blockColumns = arg(record, 6);
   const pairs = arg(record, 7);
+  const windows = record + ((<usize>(9 + 4 * pairs)) << 2);
+  const windowed = arg(record, 8 + 4 * pairs);
+  const rows = scratch + <usize>(MATMUL_DEPTH * MATMUL_WIDTH * 8);
   const across = (n + blockColumns - 1) / blockColumns;
   const down = (m + blockRows - 1) / blockRows;
   for (let unit = from; unit < to; unit++) {
@@ -355,12 +449,16 @@ export function matmul(record: usize, from: u32, to: u32, scratch: usize): void 
       const a = <usize>arg(at, 0) + <usize>t * arg(at, 1);
       const b = <usize>arg(at, 2) + <usize>t * arg(at, 3);
       const first = pair == 0;
-      if (k == 1) {
+      if (windowed == WINDOWS_OF_A && n == 1) {
+        multiplyVectorByWindows(matrix, a, windows, b, k, rowStart, rowEnd, first, rows);
+      } else if (windowed == WINDOWS_OF_B && m == 1) {
+        multiplyWindowsByVector(matrix, b, windows, a, k, columnStart, columnEnd, first, rows);
+      } else if (windowed == WINDOWS_OF_NONE && k == 1) {
         outerProduct(matrix, a, b, n, rowStart, rowEnd, columnStart, columnEnd, first);
-      } else if (n == 1) {
+      } else if (windowed == WINDOWS_OF_NONE && n == 1) {
         if (transposeA) multiplyVectorByColumns(matrix, a, b, k, m, rowStart, rowEnd, first);
         else multiplyVectorByRows(matrix, a, b, k, rowStart, rowEnd, first);
-      } else if (m == 1) {
+      } else if (windowed == WINDOWS_OF_NONE && m == 1) {
         if (transposeB) multiplyVectorByRows(matrix, b, a, k, columnStart, columnEnd, first);
         else multiplyVectorByColumns(matrix, b, a, k, n, columnStart, columnEnd, first);
       } else {
@@ -373,6 +471,8 @@ export function matmul(record: usize, from: u32, to: u32, scratch: usize): void 
           n,
           transposeA,
           transposeB,
+          windowed,
+          windows,
           rowStart,
           rowEnd,
           columnStart,
@@ -382,5 +482,109 @@ export function matmul(record: usize, from: u32, to: u32, scratch: usize): void 
         );
       }
     }
+  }
+}
+
+/**
+ * Rows and columns of the products of one matrix, added into its images: some of each and of the depth at a time, the sum of
+ * all pairs before it is folded.
+ */
+function foldTiled(
+  images: usize,
+  record: usize,
+  t: u32,
+  windows: usize,
+  rowStart: u32,
+  rowEnd: u32,
+  columnStart: u32,
+  columnEnd: u32,
+  scratch: usize,
+): void {
+  const k = arg(record, 2);
+  const n = arg(record, 3);
+  const transposeB = (arg(record, 4) & 2) != 0;
+  const pairs = arg(record, 7);
+  const product = scratch + <usize>(MATMUL_DEPTH * MATMUL_WIDTH * 8);
+  const rowBytes = (<usize>k) << 3;
+  const blockDepth = MATMUL_DEPTH / pairs;
+  for (let column = columnStart; column < columnEnd; column += MATMUL_WIDTH) {
+    const columns = least(MATMUL_WIDTH, columnEnd - column);
+    const productBytes = (<usize>columns) << 3;
+    const group = PACKED_WORDS / columns;
+    for (let l: u32 = 0; l < k; l += blockDepth) {
+      const depth = least(blockDepth, k - l);
+      const blockBytes = <usize>((columns + 3) >> 2) * depth * PANEL_STEP;
+      for (let pair: u32 = 0; pair < pairs && k > 1; pair++) {
+        const at = record + ((<usize>(8 + 4 * pair)) << 2);
+        const b = <usize>arg(at, 2) + <usize>t * arg(at, 3);
+        packBlock(scratch + <usize>pair * blockBytes, b, k, n, transposeB, l, depth, column, columns);
+      }
+      for (let i = rowStart; i < rowEnd; i += group) {
+        const count = least(group, rowEnd - i);
+        for (let pair: u32 = 0; pair < pairs; pair++) {
+          const at = record + ((<usize>(8 + 4 * pair)) << 2);
+          const first = pair == 0;
+          let a = <usize>arg(at, 0) + <usize>t * arg(at, 1) + <usize>i * rowBytes + ((<usize>l) << 3);
+          if (k == 1) {
+            const b = <usize>arg(at, 2) + <usize>t * arg(at, 3) + ((<usize>column) << 3);
+            outerProduct(product, a, b, columns, 0, count, 0, columns, first);
+            continue;
+          }
+          const block = scratch + <usize>pair * blockBytes;
+          let out = product;
+          for (let r: u32 = 0; r < count; r += 2) {
+            const rows = least(2, count - r);
+            multiplyRows(a, rows > 1 ? a + rowBytes : a, block, depth, columns, out, productBytes, rows, first);
+            a += 2 * rowBytes;
+            out += 2 * productBytes;
+          }
+        }
+        addToImages(images, product, productBytes, windows, i, count, column, columns);
+      }
+    }
+  }
+}
+
+/**
+ * Products added into the images whose windows they stand for. Record: as of matmul, with images at out, and in place of a
+ * block's rows and columns the images of one matrix and the channels of a block, in place of what is windows the number of
+ * images; A is not transposed. Units: images of the first block of channels, then of the next: windows of one image and
+ * channel overlap, others never do.
+ */
+export function matmulFold(record: usize, from: u32, to: u32, scratch: usize): void {
+  const out = <usize>arg(record, 0);
+  const imagesOfMatrix = arg(record, 5);
+  const blockChannels = arg(record, 6);
+  const pairs = arg(record, 7);
+  const images = arg(record, 8 + 4 * pairs);
+  const windows = record + ((<usize>(9 + 4 * pairs)) << 2);
+  const cells = cellsOfChannel(windows);
+  const imageRows = rowsOfImage(windows);
+  let unit = from;
+  while (unit < to) {
+    const image = unit % images;
+    const t = image / imagesOfMatrix;
+    const first = image - t * imagesOfMatrix;
+    const count = least(to - unit, imagesOfMatrix - first);
+    const channelStart = (unit / images) * blockChannels;
+    const channelEnd = least(channelsOf(windows), channelStart + blockChannels);
+    const target = out + <usize>(t * imagesOfMatrix) * imageBytes(windows);
+    for (let i = first; i < first + count; i++) {
+      clearChannels(target + <usize>i * imageBytes(windows), windows, channelStart, channelEnd);
+    }
+    if (pairs > 0) {
+      foldTiled(
+        target,
+        record,
+        t,
+        windows,
+        first * imageRows,
+        (first + count) * imageRows,
+        channelStart * cells,
+        channelEnd * cells,
+        scratch,
+      );
+    }
+    unit += count;
   }
 }

@@ -22,6 +22,7 @@ export const OP_UNFOLD = 17;
 export const OP_FOLD = 18;
 export const OP_SPLIT_BITS = 19;
 export const OP_JOIN_BITS = 20;
+export const OP_MATMUL_FOLD = 21;
 
 /** Words of a combine term's record: coefficient kind, coefficient low and high, factors, then three words a factor. */
 export const TERM_WORDS = 16;
@@ -45,6 +46,11 @@ export const COPY_STRIDED = 3;
 /** Depth and width of the packed block of B in matmul; a block takes MATMUL_DEPTH * MATMUL_WIDTH * 8 bytes of scratch. */
 export const MATMUL_DEPTH = 256;
 export const MATMUL_WIDTH = 128;
+
+/** Which matrix of a product is windows of images. */
+export const WINDOWS_OF_NONE = 0;
+export const WINDOWS_OF_A = 1;
+export const WINDOWS_OF_B = 2;
 
 /** Words of a combine tile. */
 export const TILE_WORDS = 512;

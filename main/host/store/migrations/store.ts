@@ -142,4 +142,34 @@ CREATE TABLE draft (
 ) STRICT, WITHOUT ROWID;
 `;
 
-export const storeMigrations: readonly string[] = [first, registry];
+const joins = `
+CREATE TABLE row_join (
+  job TEXT PRIMARY KEY REFERENCES job ON DELETE CASCADE,
+  attempt INTEGER NOT NULL,
+  nonce BLOB NOT NULL,
+  sealed BLOB NOT NULL                  -- which of this party's rows are in the joined table, and where
+) STRICT;
+`;
+
+const projects = `
+ALTER TABLE session RENAME TO project;
+ALTER TABLE project DROP COLUMN closed_at_ms;
+ALTER TABLE project ADD COLUMN charter TEXT NOT NULL DEFAULT '{}';  -- canonical JSON, whose digest is the id
+DROP TABLE session_member;
+ALTER TABLE job RENAME COLUMN session TO project;
+
+CREATE TABLE journal (
+  project TEXT NOT NULL REFERENCES project ON DELETE CASCADE,
+  author TEXT NOT NULL,                 -- fingerprint of a member
+  sequence INTEGER NOT NULL,
+  hash TEXT NOT NULL,
+  entry TEXT NOT NULL,                  -- canonical JSON
+  PRIMARY KEY (project, author, sequence)
+) STRICT;
+CREATE TRIGGER journal_is_not_changed BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'journals are append-only'); END;
+
+ALTER TABLE draft ADD COLUMN project TEXT;
+ALTER TABLE draft ADD COLUMN job TEXT;  -- that the text was proposed as
+`;
+
+export const storeMigrations: readonly string[] = [first, registry, joins, projects];

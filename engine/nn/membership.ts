@@ -1,0 +1,315 @@
+/**
+ * Slots of which nobody knows who has a row there: the table behind a hidden or a left join (docs/joins.md). Each party shares
+ * its columns and a presence bit for every slot, zeros where it has no row. A slot counts where all required parties are
+ * present; sums over rows are weighted by that shared bit and divided by the shared number of slots that count. Control flow,
+ * shapes and messages depend on the number of slots alone. Knows nothing of how slots are found (join/) or of models.
+ *
+ * Presence is 0 or 1 at scale 0, so a row that does not count adds exactly zero to every sum, whatever is computed from it.
+ */
+import { InputError, InternalError } from '../../shared/errors.ts';
+import { reciprocal } from '../functions/powers.ts';
+import type { Graph } from '../tensor/graph.ts';
+import { constant, linear, privateInput, stateInput } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { TableSpec } from './table.ts';
+
+export interface Membership {
+  /** A slot counts where all of these have a row: all parties of a hidden join, the one whose rows are kept in a left join. */
+  readonly required: readonly string[];
+  /** Parties that may lack a slot that counts: their features are zero there, and a flag column at the table's end tells. */
+  readonly optional: readonly string[];
+  /**
+   * Fewest slots that may count, and that an optional party may have among them; with fewer, all parties learn that, and nothing
+   * else is done. At least 1.
+   */
+  readonly floor: number;
+  /** Compute parties, who all have to know whether to go on. */
+  readonly parties: readonly string[];
+}
+
+export type MemberSpec<Spec extends TableSpec = TableSpec> = Spec & { readonly membership: Membership };
+
+export function hasMembership<Spec extends TableSpec>(spec: Spec): spec is MemberSpec<Spec> {
+  return spec.membership !== undefined;
+}
+
+/** Names of inputs and reveals. */
+export const memberNames = {
+  presence: (party: string): string => `presence/${party}`,
+  centres: (block: number): string => `centres/${block}`,
+  squares: (block: number): string => `squares/${block}`,
+  /** 1 where there are as many rows as the floor asks for, else 0. */
+  reached: 'reached',
+} as const;
+
+const states = {
+  /** Whether a slot counts. */
+  counts: 'membership/counts',
+  /** That times 2^h / the training slots that count. */
+  weights: 'membership/weights',
+  /** 2^h / the test slots that count. */
+  testFactor: 'membership/test-factor',
+  total: (metric: string): string => `membership/total/${metric}`,
+} as const;
+
+/** Fraction bits with which a reciprocal is refined. */
+const REFINED_BITS = 24;
+/** What is subtracted from a cell is no larger than a cell. */
+export const CENTRING_BITS = 1;
+/** Fraction bits of a number whose reciprocal is looked up, at least. */
+const LEAST_TABLE_SCALE = 12;
+/** Assumed: means of what is added up over test rows stay below 2^6. */
+const MEAN_BITS = 6;
+
+/** h: sums over `rows` slots are divided by 2^h exactly, then by the rest of a count. */
+function halvingsOf(rows: number): number {
+  return Math.floor(Math.log2(rows));
+}
+
+function slotsOf(spec: TableSpec): number {
+  return spec.features[0]?.rows ?? 0;
+}
+
+function testRowsOf(spec: TableSpec): number {
+  return slotsOf(spec) - spec.trainingRows;
+}
+
+// ---- set-up ----
+
+/** What the set-up of a table needs of its members. */
+export interface Members {
+  /** The party's bit of every slot, [slots, 1] at scale 0. */
+  presence(party: string): Tensor;
+  /**
+   * What makes the means of a party's columns, [1, columns], of the columns [slots, columns]: over the training slots that count
+   * and that it has. Magnitudes are at most 4.
+   */
+  averaging(party: string): (columns: Tensor, scale: number) => Tensor;
+}
+
+/**
+ * Takes presence, keeps what steps and evaluations weight their rows by, and reveals whether there are enough rows. `training` are
+ * the numbers of the training slots.
+ *
+ * Cost: a word a slot and party, opened by its owner, and two to four opened by all; about 15 rounds for the reciprocals.
+ */
+export function storeMembers(graph: Graph, spec: MemberSpec, training: Tensor): Members {
+  const { required, optional, floor, parties } = spec.membership;
+  const stranger = spec.features.find(({ owner }) => ![...required, ...optional].includes(owner));
+  if (stranger !== undefined || required.length === 0)
+    throw new InternalError('membership', `${stranger?.owner ?? 'Nobody'} is among those whose rows count.`);
+  const bits = new Map(
+    [...required, ...optional].map((party) => {
+      const words = privateInput(
+        graph,
+        memberNames.presence(party),
+        party,
+        [slotsOf(spec), 1],
+        0.01 - spec.fractionBits,
+      );
+      return [party, words.timesPowerOfTwo(spec.fractionBits)];
+    }),
+  );
+  const presence = (party: string): Tensor => {
+    const found = bits.get(party);
+    if (found === undefined) throw new InternalError('membership', `${party} has no presence bits.`);
+    return found;
+  };
+  const counts = required.map(presence).reduce((product, own) => product.mulRaw(own));
+  counts.store(states.counts, { masked: true });
+  const count = (slots: Tensor): Tensor => slots.sum(0).reshape([1]);
+  const all = count(counts);
+  const trained = count(counts.gatherRows(training));
+  /** Slots that count and that an optional party has. */
+  const shared = new Map(optional.map((party) => [party, counts.mulRaw(presence(party))]));
+  [all, ...[...shared.values()].map(count)]
+    .map((rows) => rows.atLeast(floor))
+    .reduce((both, bit) => both.and(bit))
+    .toNumber()
+    .reveal(memberNames.reached, parties);
+
+  const factor = inverseCount(trained, spec.trainingRows);
+  counts.mulRaw(factor).store(states.weights, { masked: true });
+  if (testRowsOf(spec) > 0) inverseCount(all.sub(trained), testRowsOf(spec)).store(states.testFactor, { masked: true });
+  return {
+    presence,
+    averaging: (party) => {
+      const own = shared.get(party);
+      const here = (own ?? counts).gatherRows(training);
+      const divisor = own === undefined ? factor : inverseCount(count(here), spec.trainingRows);
+      return (columns, scale) =>
+        here
+          .matmulRaw(columns.gatherRows(training), { transposeA: true })
+          .timesPowerOfTwo(-halvingsOf(spec.trainingRows))
+          .rescaled(scale)
+          .mulRaw(divisor)
+          .provedBelow(2.1)
+          .rescaled(scale);
+    },
+  };
+}
+
+/**
+ * 2^h / count for a shared count of at most `rows` at scale 0, h = floor(log2 rows); 0 for a count of 0. Relative error 1e-5:
+ * a look-up, and one step of Newton's iteration y (2 - x y). About 15 rounds, for one number.
+ */
+function inverseCount(count: Tensor, rows: number): Tensor {
+  const halvings = halvingsOf(rows);
+  // exact; with the bits that a table of reciprocals needs for its intervals
+  const x = count.timesPowerOfTwo(-halvings).rescaled(Math.max(halvings, LEAST_TABLE_SCALE));
+  const y = reciprocal(x, { least: 2 ** -halvings });
+  const correction = linear('newton', [[-1n, x.mulRaw(y)]])
+    .addNumber(2)
+    .provedBelow(1.1)
+    .rescaled(REFINED_BITS);
+  return y
+    .mulRaw(correction)
+    .provedBelow(halvings + 0.1)
+    .rescaled(count.graph.options.fractionBits);
+}
+
+/** What the owner of a block has subtracted from its columns before it shared them; see `centred`. */
+export function centresInput(graph: Graph, spec: TableSpec, block: number): Tensor {
+  const { owner = '', columns = 0 } = spec.features[block] ?? {};
+  return privateInput(graph, memberNames.centres(block), owner, [columns], spec.featureMagnitudeBits);
+}
+
+/**
+ * The squares of a block's centred cells, which their owner knows: as an input of its own they spare a product of three secrets.
+ * At a scale of `scale`; see `squareWords`.
+ */
+export function squaresInput(graph: Graph, spec: TableSpec, block: number, scale: number): Tensor {
+  const { owner = '', rows = 0, columns = 0 } = spec.features[block] ?? {};
+  const beyond = scale - spec.fractionBits;
+  const magnitude = 2 * (spec.featureMagnitudeBits + CENTRING_BITS);
+  const words = privateInput(graph, memberNames.squares(block), owner, [rows, columns], beyond + magnitude);
+  return words.timesPowerOfTwo(-beyond);
+}
+
+// ---- steps ----
+
+/** What the summed gradient of a batch is multiplied by for the mean over rows that count; see `weighted`. */
+export function memberFactor(spec: MemberSpec, batchRows: number): number {
+  return spec.trainingRows / 2 ** halvingsOf(spec.trainingRows) / batchRows;
+}
+
+/**
+ * The gradient of the loss by row, times presence and 2^h / count. Together with `memberFactor`, a batch of B of S slots divides
+ * its sum by the rows it has on average, B count / S: without a bias, and with no division a step; a batch of all slots divides
+ * by the count. 2 rounds.
+ */
+export function weighted(spec: MemberSpec, gradient: Tensor, rowNumbers: Tensor): Tensor {
+  const weights = stateInput(gradient.graph, states.weights, [slotsOf(spec), 1], {
+    bound: spec.fractionBits + halvingsOf(spec.trainingRows) + 0.2,
+    masked: true,
+  });
+  return gradient.mul(weights.gatherRows(rowNumbers));
+}
+
+// ---- evaluation ----
+
+/** Begins a sum over test rows. */
+export function beginTotal(graph: Graph, metric: string): void {
+  constant(graph, [0], [1]).store(states.total(metric));
+}
+
+function totalState(graph: Graph, spec: MemberSpec, metric: string): Tensor {
+  return stateInput(graph, states.total(metric), [1], {
+    bound: spec.fractionBits + Math.log2(testRowsOf(spec)) + MEAN_BITS,
+  });
+}
+
+/** Adds the rows of an evaluation, [rows, 1], that count; `weight` leaves out those that only fill it up. */
+export function addToTotal(spec: MemberSpec, metric: string, perRow: Tensor, rowNumbers: Tensor, weight: Tensor): void {
+  const { graph } = perRow;
+  const counts = stateInput(graph, states.counts, [slotsOf(spec), 1], { bound: 0.1, scale: 0, masked: true });
+  const sum = perRow.mulRaw(counts.gatherRows(rowNumbers)).mulRaw(weight).sum(0);
+  totalState(graph, spec, metric)
+    .add(sum.rescaled(spec.fractionBits))
+    .assumeBelow(Math.log2(testRowsOf(spec)) + MEAN_BITS)
+    .store(states.total(metric));
+}
+
+/**
+ * Reveals the mean over the test rows that count with `bits` fraction bits, and begins the sum anew. Sums, and means of parts,
+ * stay shared: they would tell how many rows count.
+ */
+export function revealMean(
+  graph: Graph,
+  spec: MemberSpec,
+  metric: string,
+  bits: number,
+  receivers: readonly string[],
+): void {
+  const halvings = halvingsOf(testRowsOf(spec));
+  const factor = stateInput(graph, states.testFactor, [1], {
+    bound: spec.fractionBits + halvings + 0.2,
+    masked: true,
+  });
+  totalState(graph, spec, metric)
+    .timesPowerOfTwo(-halvings)
+    .rescaled(REFINED_BITS)
+    .mulRaw(factor)
+    .assumeBelow(MEAN_BITS)
+    .rescaled(bits)
+    .reveal(metric, receivers);
+  beginTotal(graph, metric);
+}
+
+// ---- what parties do in the clear ----
+
+/** A party's rows of `width` words each in a table of `slotCount` slots, row i at slots[i]; zeros elsewhere. */
+export function wordsInSlots(
+  words: BigUint64Array,
+  width: number,
+  slots: Uint32Array,
+  slotCount: number,
+): BigUint64Array {
+  const table = new BigUint64Array(slotCount * width);
+  slots.forEach((slot, row) => table.set(words.subarray(row * width, (row + 1) * width), slot * width));
+  return table;
+}
+
+/** A party's presence bits. */
+export function presenceWords(slots: Uint32Array, slotCount: number): BigUint64Array {
+  return wordsInSlots(new BigUint64Array(slots.length).fill(1n), 1, slots, slotCount);
+}
+
+/**
+ * A party's rows less the mean of each of its columns that are marked, and these means, before the rows go into slots. A variance
+ * on shares is a difference of two shared means; it loses as many digits as a column's mean has spreads, so the owner takes out
+ * what it knows of the mean. Nobody learns it: it is added again on shares.
+ */
+export function centred(
+  words: BigUint64Array,
+  marked: readonly boolean[],
+): { readonly cells: BigUint64Array; readonly centres: BigUint64Array } {
+  const width = marked.length;
+  const rows = words.length / Math.max(1, width);
+  const sums = new Array<bigint>(width).fill(0n);
+  words.forEach((word, i) => (sums[i % width]! += BigInt.asIntN(64, word)));
+  const centres = BigUint64Array.from(sums, (sum, column) =>
+    marked[column] === true && rows > 0 ? BigInt.asUintN(64, sum / BigInt(rows)) : 0n,
+  );
+  return { centres, cells: words.map((word, i) => word - centres[i % width]!) };
+}
+
+/** Squares of words at `fractionBits`, at a scale of `scale`, as their owner inputs them. */
+export function squareWords(words: BigUint64Array, fractionBits: number, scale: number): BigUint64Array {
+  const shift = BigInt(2 * fractionBits - scale);
+  return words.map((word) => {
+    const square = BigInt.asIntN(64, word) ** 2n;
+    return shift > 0n ? (square + (1n << (shift - 1n))) >> shift : square << -shift;
+  });
+}
+
+/**
+ * Looks at what was revealed of `memberNames.reached`.
+ * @throws InputError `join-below-floor` when there are too few rows: nothing else has been revealed then.
+ */
+export function checkReached({ floor }: Membership, words: BigUint64Array | undefined): void {
+  if (words?.[0] === 1n) return;
+  throw new InputError('join-below-floor', `The parties have fewer than ${floor} records in common.`, {
+    hint: 'Nothing was computed. Check that all use the same kind of identifier and the same rules, or agree on another join.floor.',
+  });
+}

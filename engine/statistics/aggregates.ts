@@ -1,0 +1,81 @@
+/**
+ * Aggregates over the columns of a table as one traced program: sums, variances, correlations and histograms are formed on
+ * shares and revealed; what follows from them and from public numbers is left to the receivers. Knows nothing of job files.
+ */
+import { inverseSquareRoot } from '../functions/inverse-square-root.ts';
+import { graphOptions, inputTable, moments, VARIANCE_SCALE } from '../nn/table.ts';
+import type { TableSpec } from '../nn/table.ts';
+import { ScriptWriter } from '../runtime/script.ts';
+import type { Execution } from '../runtime/script.ts';
+import { Graph } from '../tensor/graph.ts';
+import { concat, linear } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { covariance } from './covariance.ts';
+
+export interface AggregateSpec extends TableSpec {
+  readonly sums: boolean;
+  readonly variances: boolean;
+  readonly correlations: boolean;
+  /** Ascending inner edges, in the column's shared units. */
+  readonly histograms: readonly { readonly column: number; readonly edges: readonly number[] }[];
+  /** Smaller counts of a histogram become 0. */
+  readonly minimumRows: number;
+  readonly receivers: readonly string[];
+}
+
+export const aggregateNames = {
+  program: 'statistics',
+  sums: 'sums',
+  variances: 'variances',
+  correlations: 'correlations',
+  histogram: (column: number): string => `histogram/${column}`,
+} as const;
+
+export const CORRELATION_SCALE = 24;
+/** 1 / deviation of columns whose variance is at least 4^-14. */
+const INVERSE_BITS = 15;
+
+export function aggregateGraph(spec: AggregateSpec): Graph {
+  const graph = new Graph(graphOptions(spec, aggregateNames.program));
+  const table = graph.scope('inputs', 'setup', () => inputTable(graph, spec));
+  const reveal = (layer: string, name: string, make: () => Tensor): void =>
+    graph.scope(layer, 'reveal', () => make().reveal(name, spec.receivers));
+  if (spec.sums) reveal('sums', aggregateNames.sums, () => table.sum(0));
+  if (spec.variances || spec.correlations) {
+    const { mean, variance } = graph.scope('variances', 'reveal', () => moments(table));
+    if (spec.variances) reveal('variances', aggregateNames.variances, () => variance.assumeBelow(0.01));
+    if (spec.correlations)
+      reveal('correlations', aggregateNames.correlations, () => correlations(covariance(table, mean), variance));
+  }
+  for (const { column, edges } of spec.histograms) {
+    const cells = table.slice([0, column], [table.shape[0] ?? 0, 1]).reshape([table.shape[0] ?? 0]);
+    reveal('histograms', aggregateNames.histogram(column), () => binCounts(cells, edges, spec.minimumRows));
+  }
+  return graph;
+}
+
+/** Covariances over their columns' deviations, [columns, columns]; 0 for a column of variance below 4^-14. */
+function correlations(covariances: Tensor, variance: Tensor): Tensor {
+  const deviation = inverseSquareRoot(variance.assumeBelow(0.01)).assumeBelow(INVERSE_BITS);
+  const half = covariances.mulRaw(deviation.reshape([deviation.size, 1])).assumeBelow(0.1);
+  return half.rescaled(VARIANCE_SCALE).mulRaw(deviation).assumeBelow(0.1).rescaled(CORRELATION_SCALE);
+}
+
+/** Rows in each bin, small counts as 0: one comparison a cell and edge, and one a bin. */
+function binCounts(cells: Tensor, edges: readonly number[], minimumRows: number): Tensor {
+  const rows = cells.size;
+  const atLeast = edges.map((edge) => cells.atLeast(edge).toNumber().sum(0).reshape([1]));
+  const bins = [...atLeast, undefined].map((next, i) => {
+    const own = atLeast[i - 1];
+    const counts: [bigint, Tensor][] = [];
+    if (own !== undefined) counts.push([1n, own]);
+    if (next !== undefined) counts.push([-1n, next]);
+    return linear('bin', counts, own === undefined ? BigInt(rows) : 0n).provedBelow(Math.log2(rows + 1));
+  });
+  const all = concat(bins, 0);
+  return all.atLeast(minimumRows).select(all);
+}
+
+export function* aggregateScript(): Generator<Execution, void> {
+  yield new ScriptWriter(1).next('step', aggregateNames.program, 0);
+}

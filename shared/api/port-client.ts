@@ -1,0 +1,47 @@
+/**
+ * A client of the API over a message port: numbers calls, finds their answers. When the port closes, calls that wait are
+ * answered with `host-lost`: nobody knows whether they were carried out.
+ */
+import type { Answer } from './call.ts';
+import type { HostMessage, MessageEnd } from './port.ts';
+
+export interface PortClient {
+  /** Never rejects: failures are answers. */
+  call(name: string, request: unknown): Promise<Answer<unknown>>;
+}
+
+const lost: Answer<unknown> = {
+  ok: false,
+  error: {
+    kind: 'machine',
+    code: 'host-lost',
+    message: 'The host ended before it answered.',
+    hint: 'It is started again; look whether what you asked for was done, then try again.',
+  },
+};
+
+export function portClient(port: MessageEnd, onEvent: (name: string, body: unknown) => void): PortClient {
+  const waiting = new Map<number, (answer: Answer<unknown>) => void>();
+  let calls = 0;
+  let isOpen = true;
+  port.onMessage((value) => {
+    const message = value as HostMessage;
+    if (message.type === 'event') return onEvent(message.name, message.body);
+    waiting.get(message.id)?.(message.answer);
+    waiting.delete(message.id);
+  });
+  port.onClose(() => {
+    isOpen = false;
+    for (const settle of waiting.values()) settle(lost);
+    waiting.clear();
+  });
+  return {
+    call: (name, request) =>
+      new Promise((resolve) => {
+        if (!isOpen) return resolve(lost);
+        const id = calls++;
+        waiting.set(id, resolve);
+        port.send({ type: 'call', id, name, request });
+      }),
+  };
+}
