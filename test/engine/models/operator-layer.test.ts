@@ -81,7 +81,7 @@ describe('a graph of operators as a layer', () => {
     expect(model.description.layers.map(({ kind }) => kind)).toEqual(['operators', 'softmax']);
     expect(model.description.inputShape).toEqual([3]);
     expect([...model.weights.keys()]).toEqual(['operators/w', 'operators/b']);
-    expect(operators).toMatchObject({ inputShape: [3], outputShape: [3] });
+    expect(operators).toMatchObject({ inputShapes: [[3]], outputShape: [3] });
   });
 
   test('scores and gradients are those of our own layers', () => {
