@@ -27,7 +27,7 @@ export const paddings = (axes: number) =>
     .readonly();
 
 /** How first weights are drawn; see shared/initialise.ts. */
-export const initialisers = [
+const initialisers = [
   'glorotUniform',
   'glorotNormal',
   'heUniform',

@@ -54,7 +54,7 @@ export function readOnnxModel(bytes: Uint8Array, what: string, readExternal?: Re
 }
 
 /** Converts a graph that is one chain of supported layers; errors as `readOnnx`. */
-export function modelFromGraph(graph: OnnxGraph, what: string): TrainedModel {
+function modelFromGraph(graph: OnnxGraph, what: string): TrainedModel {
   return new ChainReader(graph, what).read();
 }
 

@@ -13,7 +13,7 @@ const pair = z
 const count = z.int().min(0);
 
 /** One layer as listed; `config` is parsed by the schema of its class. */
-export const listedLayerSchema = z.object({
+const listedLayerSchema = z.object({
   class_name: z.string(),
   config: z.looseObject({ name: z.string().optional() }),
 });
