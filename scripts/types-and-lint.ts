@@ -24,7 +24,11 @@ function programOf(folder: string): ts.Program {
 const program = programOf(root);
 const diagnostics = ts.getPreEmitDiagnostics(program);
 if (diagnostics.length > 0) {
-  const host = { getCanonicalFileName: (name: string) => name, getCurrentDirectory: () => root, getNewLine: () => '\n' };
+  const host = {
+    getCanonicalFileName: (name: string) => name,
+    getCurrentDirectory: () => root,
+    getNewLine: () => '\n',
+  };
   console.log(ts.formatDiagnostics(diagnostics, host));
 }
 

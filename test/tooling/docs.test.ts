@@ -31,6 +31,8 @@ test.each(documents)('%s: every relative link leads to a file and a heading', (d
 });
 
 test.each(documents)('%s: every place in the code that it names exists', (document) => {
-  const paths = [...textOf(document).matchAll(/`((?:assets|docs|engine|main|renderer|scripts|shared|test)\/[\w./-]+)`/g)];
+  const paths = [
+    ...textOf(document).matchAll(/`((?:assets|docs|engine|main|renderer|scripts|shared|test)\/[\w./-]+)`/g),
+  ];
   expect(paths.map(([, path = '']) => path).filter((path) => !exists(path))).toEqual([]);
 });
