@@ -1,11 +1,12 @@
 import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { serveNewHost } from '../host/api/clients.ts';
 import type { ServedHost } from '../host/api/clients.ts';
 import { runInsightsSchema } from '../../shared/timing.ts';
 import { requires } from '../helpers/requires.ts';
+import { SlowLines } from '../helpers/slow-line.ts';
 import { buildInterface, keepScreenshots, launch, openPage, seriousFindings } from './browser.ts';
 
 const CSV = `id,age,height,smokes,sick\n${Array.from(
@@ -171,11 +172,19 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
   test('the sample is run on this machine, and its dashboard shows where the time went', async () => {
     await section('Runs');
     await settle('runs-empty');
+    // It has revealed something, and trains still, when it is looked at.
+    const lines = new SlowLines(lab!.folder, { 'clinic-b': 6 });
+    const outside = { ...process.env };
+    Object.assign(process.env, lines.environment);
+    onTestFinished(() => {
+      process.env = outside;
+    });
     await page.getByRole('button', { name: 'Try it on this machine' }).first().click();
     await page.getByRole('heading', { name: 'Parties' }).waitFor({ timeout: 60_000 });
     await page.getByRole('rowheader', { name: 'clinic-a' }).waitFor({ timeout: 60_000 });
     await page.getByText('training').first().waitFor({ timeout: 120_000 });
     await settle('run-live');
+    lines.mend('clinic-b');
     await page.getByText('finished', { exact: true }).first().waitFor({ timeout: 120_000 });
     await page.getByRole('link', { name: 'Where the time went' }).waitFor({ timeout: 120_000 });
     await page.getByText('model.onnx').first().waitFor();
