@@ -32,7 +32,7 @@ export class SlowLines {
   async slowed(name: string, process = 1): Promise<number> {
     const { noticed } = this.#party(name);
     const pids = (): string[] => readFileSync(noticed, 'utf8').split('\n').slice(0, -1);
-    await expect.poll(() => pids().length, { timeout: 240_000 }).toBeGreaterThanOrEqual(process);
+    await expect.poll(() => pids().length).toBeGreaterThanOrEqual(process);
     return Number(pids()[process - 1]);
   }
 

@@ -160,7 +160,7 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     expect(jobText).toContain('epochs: 20');
     expect(jobText).toMatch(/schedule:\s+name: step\s+epochs: 5\s+factor: 0.1\s+clip:\s+value: 2/);
     await page.getByRole('button', { name: 'Work out the cost' }).click();
-    await page.getByText('Sent by a party').waitFor({ timeout: 60_000 });
+    await page.getByText('Sent by a party').waitFor();
     await settle('job');
     await page.getByRole('heading', { name: 'Cost', exact: true }).scrollIntoViewIfNeeded();
     await keepScreenshots(page, 'job-cost');
@@ -180,13 +180,13 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
       process.env = outside;
     });
     await page.getByRole('button', { name: 'Try it on this machine' }).first().click();
-    await page.getByRole('heading', { name: 'Parties' }).waitFor({ timeout: 60_000 });
-    await page.getByRole('rowheader', { name: 'clinic-a' }).waitFor({ timeout: 60_000 });
-    await page.getByText('training').first().waitFor({ timeout: 120_000 });
+    await page.getByRole('heading', { name: 'Parties' }).waitFor();
+    await page.getByRole('rowheader', { name: 'clinic-a' }).waitFor();
+    await page.getByText('training').first().waitFor();
     await settle('run-live');
     lines.mend('clinic-b');
-    await page.getByText('finished', { exact: true }).first().waitFor({ timeout: 120_000 });
-    await page.getByRole('link', { name: 'Where the time went' }).waitFor({ timeout: 120_000 });
+    await page.getByText('finished', { exact: true }).first().waitFor();
+    await page.getByRole('link', { name: 'Where the time went' }).waitFor();
     await page.getByText('model.onnx').first().waitFor();
     await settle('run');
     await page.getByRole('link', { name: 'Where the time went' }).click();
@@ -267,7 +267,7 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     await section('Peers');
     await lab!.close();
     lab = undefined;
-    await page.getByText('Failed at: reaching the address.').waitFor({ timeout: 30_000 });
+    await page.getByText('Failed at: reaching the address.').waitFor();
     await settle('peers-unreachable');
   });
 
@@ -290,7 +290,7 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     await page
       .getByText(/G multiply-adds\/s/)
       .first()
-      .waitFor({ timeout: 60_000 });
+      .waitFor();
     await settle('settings');
     await page.getByRole('button', { name: 'Look at the report' }).click();
     await page.getByText('"tacitDiagnostics": 1').waitFor();
