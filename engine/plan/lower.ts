@@ -49,7 +49,7 @@ export function lower(graph: Graph, options: LowerOptions): Program {
 }
 
 /** Names under which the parts of a masked state are kept. */
-export function maskedStateNames(name: string): { opened: string; mask: string; dealerMask: string } {
+function maskedStateNames(name: string): { opened: string; mask: string; dealerMask: string } {
   return { opened: `${name}/opened`, mask: `${name}/mask`, dealerMask: `${name}/dealer-mask` };
 }
 
@@ -87,10 +87,18 @@ class Lowering {
     }
     for (const { name, node, receivers } of this.#graph.reveals) {
       const bits = Math.min(this.#b.wordBits, Math.ceil(this.#graph.node(node).bound) + 2);
-      const share = this.#secret(node).complete();
-      this.#b.tagged(this.#graph.node(node), () => this.#b.reveal(share, name, receivers, bits));
+      this.#b.tagged(this.#graph.node(node), () => this.#reveal(name, node, receivers, bits));
     }
     return this.#b.finish();
+  }
+
+  /** What everybody knows is sent only to receivers that are no compute parties, by the first of them. */
+  #reveal(name: string, node: number, receivers: readonly string[], bits: number): void {
+    const known = this.#public(node);
+    const inside = known === undefined ? [] : receivers.filter((party) => this.#parties.includes(party));
+    if (known !== undefined && inside.length > 0) this.#b.reveal(known, name, inside, bits);
+    const outside = receivers.filter((party) => !inside.includes(party));
+    if (known === undefined || outside.length > 0) this.#b.reveal(this.#secret(node).complete(), name, outside, bits);
   }
 
   #store(name: string, value: SecretValue, masked: boolean): void {
@@ -655,7 +663,7 @@ function boundTooLarge({ options }: Graph, node: NodeInfo, excess: number): Inpu
 }
 
 /** Reserved name of an input that is all zeros. */
-export const ZERO_INPUT = '';
+const ZERO_INPUT = '';
 
 /** Numbers that operations of these kinds take, and what stands before their pending truncations. */
 function sourcesOf(graph: Graph, kinds: readonly Operation['op'][]): Set<number> {
