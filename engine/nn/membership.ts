@@ -7,9 +7,9 @@
  * Presence is 0 or 1 at scale 0, so a row that does not count adds exactly zero to every sum, whatever is computed from it.
  */
 import { InputError, InternalError } from '../../shared/errors.ts';
-import { reciprocal } from '../functions/powers.ts';
+import { halvingsOf, inverseCount, REFINED_BITS } from '../functions/inverse-count.ts';
 import type { Graph } from '../tensor/graph.ts';
-import { constant, linear, privateInput, stateInput } from '../tensor/tensor.ts';
+import { privateInput, stateInput } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { TableSpec } from './table.ts';
 
@@ -49,23 +49,10 @@ const states = {
   weights: 'membership/weights',
   /** 2^h / the test slots that count. */
   testFactor: 'membership/test-factor',
-  total: (metric: string): string => `membership/total/${metric}`,
 } as const;
 
-/** Fraction bits with which a reciprocal is refined. */
-const REFINED_BITS = 24;
 /** What is subtracted from a cell is no larger than a cell. */
 export const CENTRING_BITS = 1;
-/** Fraction bits of a number whose reciprocal is looked up, at least. */
-const LEAST_TABLE_SCALE = 12;
-/** Assumed: means of what is added up over test rows stay below 2^6. */
-const MEAN_BITS = 6;
-
-/** h: sums over `rows` slots are divided by 2^h exactly, then by the rest of a count. */
-function halvingsOf(rows: number): number {
-  return Math.floor(Math.log2(rows));
-}
-
 function slotsOf(spec: TableSpec): number {
   return spec.features[0]?.rows ?? 0;
 }
@@ -149,25 +136,6 @@ export function storeMembers(graph: Graph, spec: MemberSpec, training: Tensor): 
   };
 }
 
-/**
- * 2^h / count for a shared count of at most `rows` at scale 0, h = floor(log2 rows); 0 for a count of 0. Relative error 1e-5:
- * a look-up, and one step of Newton's iteration y (2 - x y). About 15 rounds, for one number.
- */
-function inverseCount(count: Tensor, rows: number): Tensor {
-  const halvings = halvingsOf(rows);
-  // exact; with the bits that a table of reciprocals needs for its intervals
-  const x = count.timesPowerOfTwo(-halvings).rescaled(Math.max(halvings, LEAST_TABLE_SCALE));
-  const y = reciprocal(x, { least: 2 ** -halvings });
-  const correction = linear('newton', [[-1n, x.mulRaw(y)]])
-    .addNumber(2)
-    .provedBelow(1.1)
-    .rescaled(REFINED_BITS);
-  return y
-    .mulRaw(correction)
-    .provedBelow(halvings + 0.1)
-    .rescaled(count.graph.options.fractionBits);
-}
-
 /** What the owner of a block has subtracted from its columns before it shared them; see `centred`. */
 export function centresInput(graph: Graph, spec: TableSpec, block: number): Tensor {
   const { owner = '', columns = 0 } = spec.features[block] ?? {};
@@ -208,52 +176,27 @@ export function weighted(spec: MemberSpec, gradient: Tensor, rowNumbers: Tensor)
 
 // ---- evaluation ----
 
-/** Begins a sum over test rows. */
-export function beginTotal(graph: Graph, metric: string): void {
-  constant(graph, [0], [1]).store(states.total(metric));
+/** What belongs to rows by their numbers, [rows, width], where they count, and zero elsewhere. */
+export function counted(spec: MemberSpec, perRow: Tensor, rowNumbers: Tensor): Tensor {
+  return perRow.mulRaw(presenceOf(perRow.graph, spec, rowNumbers));
 }
 
-function totalState(graph: Graph, spec: MemberSpec, metric: string): Tensor {
-  return stateInput(graph, states.total(metric), [1], {
-    bound: spec.fractionBits + Math.log2(testRowsOf(spec)) + MEAN_BITS,
-  });
-}
-
-/** Adds the rows of an evaluation, [rows, 1], that count; `weight` leaves out those that only fill it up. */
-export function addToTotal(spec: MemberSpec, metric: string, perRow: Tensor, rowNumbers: Tensor, weight: Tensor): void {
-  const { graph } = perRow;
+/** 1 for the rows that count, 0 for the others, [rows, 1] at scale 0. */
+export function presenceOf(graph: Graph, spec: MemberSpec, rowNumbers: Tensor): Tensor {
   const counts = stateInput(graph, states.counts, [slotsOf(spec), 1], { bound: 0.1, scale: 0, masked: true });
-  const sum = perRow.mulRaw(counts.gatherRows(rowNumbers)).mulRaw(weight).sum(0);
-  totalState(graph, spec, metric)
-    .add(sum.rescaled(spec.fractionBits))
-    .assumeBelow(Math.log2(testRowsOf(spec)) + MEAN_BITS)
-    .store(states.total(metric));
+  return counts.gatherRows(rowNumbers);
 }
 
 /**
- * Reveals the mean over the test rows that count with `bits` fraction bits, and begins the sum anew. Sums, and means of parts,
- * stay shared: they would tell how many rows count.
+ * The mean over the test rows that count, with `bits` fraction bits, of a sum over them. Means stay below 2^meanBits.
  */
-export function revealMean(
-  graph: Graph,
-  spec: MemberSpec,
-  metric: string,
-  bits: number,
-  receivers: readonly string[],
-): void {
+export function testMean(spec: MemberSpec, sum: Tensor, meanBits: number, bits: number): Tensor {
   const halvings = halvingsOf(testRowsOf(spec));
-  const factor = stateInput(graph, states.testFactor, [1], {
+  const factor = stateInput(sum.graph, states.testFactor, [1], {
     bound: spec.fractionBits + halvings + 0.2,
     masked: true,
   });
-  totalState(graph, spec, metric)
-    .timesPowerOfTwo(-halvings)
-    .rescaled(REFINED_BITS)
-    .mulRaw(factor)
-    .assumeBelow(MEAN_BITS)
-    .rescaled(bits)
-    .reveal(metric, receivers);
-  beginTotal(graph, metric);
+  return sum.timesPowerOfTwo(-halvings).rescaled(REFINED_BITS).mulRaw(factor).assumeBelow(meanBits).rescaled(bits);
 }
 
 // ---- what parties do in the clear ----

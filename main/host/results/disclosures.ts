@@ -5,6 +5,7 @@
 import { joinDisclosures } from '../../../engine/join/disclosures.ts';
 import { dataParties, partyOrder, trains } from '../../../shared/job-roles.ts';
 import type { Job } from '../../../shared/job.ts';
+import type { ExtraMetric } from '../../../shared/metrics.ts';
 import { standardisation } from '../../../shared/resolve-job.ts';
 import { boundText, privacyClaims } from '../jobs/tasks/privacy-claims.ts';
 import { joinTermsOf } from '../joins/join-terms.ts';
@@ -66,15 +67,28 @@ function revealed(job: Job, party: string): string[] {
           `mean and spread of every numeric feature: ${trains(job.task) ? 'the model needs' : 'the results need'} them to take raw numbers`,
         ]
       : []),
-    ...(reveal.metrics.includes(party)
-      ? [`${job.task === 'regression' ? 'the error' : 'accuracy and loss'} on the test rows, ${occasions(every)}`]
-      : []),
+    ...(reveal.metrics.includes(party) ? [`${measured(job)} on the test rows, ${occasions(every)}`] : []),
     ...noiseLimits(job, party),
     ...(reveal.predictions.includes(party) ? ['the predictions'] : []),
     ...(reveal.aggregates.includes(party)
       ? [`the aggregates: ${(job.aggregates ?? []).join(', ')}; over at least ${job.minimumRows ?? 1} rows`]
       : []),
   ];
+}
+
+/** What `reveal.metrics` means for the job. */
+function measured({ task, train, join }: Job): string {
+  const isHidden = join.how === 'hidden' || join.how === 'left';
+  const words: Record<ExtraMetric, string> = {
+    mae: 'mean absolute error',
+    auc: 'the area under the ROC curve (no curve, no count)',
+    confusion: isHidden
+      ? 'the shares of rows by true and by predicted class'
+      : 'how many rows there are by true and by predicted class',
+  };
+  const always = task === 'regression' ? ['root mean square error', 'loss'] : ['accuracy', 'loss'];
+  const all = [...always, ...(train?.metrics ?? []).map((metric) => words[metric])];
+  return `${all.slice(0, -1).join(', ')} and ${all.at(-1) ?? ''}`;
 }
 
 /** What noise bounds of what somebody learns. */

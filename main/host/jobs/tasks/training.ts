@@ -26,7 +26,14 @@ import { modelNoise } from './model-noise.ts';
 import { splitClearWork, splitSpec } from './split.ts';
 import { rowBlocks, SCALED_BITS, tableSpec, tableWords } from './table.ts';
 import type { Task } from './task.ts';
-import { labelUnit, qualityByEpoch, revealedModel, runMetrics, scaledLastDense } from './training-outcome.ts';
+import {
+  confusionTable,
+  labelUnit,
+  qualityByEpoch,
+  revealedModel,
+  runMetrics,
+  scaledLastDense,
+} from './training-outcome.ts';
 
 /** @param published what all know of the file that the model goes on from, where the job names one. */
 export function trainingTask(job: Job, schemas: SchemasByParty, published: PublishedModel | undefined): Task {
@@ -64,6 +71,7 @@ export function trainingTask(job: Job, schemas: SchemasByParty, published: Publi
     clip: train.clip,
     privacy: job.privacy?.gradients && { ...job.privacy.gradients, parties: partyOrder(job) },
     reveal: { model: job.reveal.model, metrics: job.reveal.metrics },
+    metrics: train.metrics,
     labelMagnitudeBits: SCALED_BITS,
   };
   const spec: TrainingSpec = { ...plain, modelNoise: modelNoise(job, plain) };
@@ -120,6 +128,9 @@ export function trainingTask(job: Job, schemas: SchemasByParty, published: Publi
     quality: (party, revealed) => (job.reveal.metrics.includes(party) ? qualityByEpoch(job, spec, revealed) : []),
     outcome: ({ party, revealed, standardisations }) => ({
       metrics: job.reveal.metrics.includes(party) ? runMetrics(job, spec, revealed) : undefined,
+      tables: [confusionTable(job, spec, job.reveal.metrics.includes(party) ? revealed : [])].filter(
+        (table) => table !== undefined,
+      ),
       model: job.reveal.model.includes(party)
         ? revealedModel(job, spec, description, revealed, standardisations)
         : undefined,
