@@ -13,11 +13,13 @@ import {
   CENTRING_BITS,
   centred,
   centresInput,
+  checkMembers,
   hasMembership,
   memberNames,
   squareWords,
   squaresInput,
   storeMembers,
+  storeWeights,
   wordsInSlots,
 } from './membership.ts';
 import type { MemberSpec, Membership } from './membership.ts';
@@ -55,7 +57,7 @@ export const tableNames = {
 } as const;
 
 /** Fraction bits of means, of variances, and of the factor that makes them from sums. */
-const MEAN_SCALE = 24;
+export const MEAN_SCALE = 24;
 export const VARIANCE_SCALE = 30;
 const AVERAGE_BITS = 20;
 const INVERSE_DEVIATION_BITS = 15;
@@ -102,12 +104,18 @@ function plainTable(graph: Graph, spec: TableSpec, blocks: readonly Tensor[]): T
 
 /** The same by the slots that count, of columns that their owners have centred; zeros stay where a party has no row. */
 function memberTable(graph: Graph, spec: MemberSpec, blocks: readonly Tensor[]): Tensor {
-  const members = storeMembers(graph, spec, indexInput(graph, tableNames.trainingRows, spec.trainingRows));
+  const members = storeMembers(graph, spec);
+  checkMembers(spec, members);
   const flags = spec.membership.optional.map((party) => members.presence(party).rescaled(spec.fractionBits));
   const features = concat(blocks, 1);
-  if (spec.standardise === undefined) return concat([features, ...flags], 1);
+  const table = (columns: Tensor): Tensor => concat([columns, ...flags], 1);
+  // Rows that are only answered have no weights.
+  if (spec.trainingRows === 0) return table(features);
+  const training = indexInput(graph, tableNames.trainingRows, spec.trainingRows);
+  const averaging = storeWeights(spec, members, training);
+  if (spec.standardise === undefined) return table(features);
   const owner = (block: number): string => spec.features[block]?.owner ?? '';
-  const averages = blocks.map((_, i) => members.averaging(owner(i)));
+  const averages = blocks.map((_, i) => averaging(owner(i)));
   const perColumn = (parts: readonly Tensor[]): Tensor => concat(parts, 1).reshape([features.shape[1] ?? 0]);
   const mean = perColumn(averages.map((average, i) => average(blocks[i]!, MEAN_SCALE)));
   const square = perColumn(
@@ -125,7 +133,7 @@ function memberTable(graph: Graph, spec: MemberSpec, blocks: readonly Tensor[]):
     from += width;
     return members.presence(owner(i)).matmulRaw(part);
   });
-  return concat([standardised(features.mulRaw(multiply).sub(concat(shifts, 1))), ...flags], 1);
+  return table(standardised(features.mulRaw(multiply).sub(concat(shifts, 1))));
 }
 
 /**
@@ -201,7 +209,7 @@ export function moments(rows: Tensor): { mean: Tensor; variance: Tensor } {
   return { mean, variance: varianceOf(mean, square) };
 }
 
-function varianceOf(mean: Tensor, square: Tensor): Tensor {
+export function varianceOf(mean: Tensor, square: Tensor): Tensor {
   return square.sub(mean.mulRaw(mean).rescaled(VARIANCE_SCALE));
 }
 

@@ -8,7 +8,7 @@ import type { TableSpec } from '../nn/table.ts';
 import { ScriptWriter } from '../runtime/script.ts';
 import type { Execution } from '../runtime/script.ts';
 import { Graph } from '../tensor/graph.ts';
-import { concat, linear } from '../tensor/tensor.ts';
+import { concat, constant } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { covariance } from './covariance.ts';
 
@@ -55,7 +55,7 @@ export function aggregateGraph(spec: AggregateSpec): Graph {
 }
 
 /** Covariances over their columns' deviations, [columns, columns]; 0 for a column of variance below 4^-14. */
-function correlations(covariances: Tensor, variance: Tensor): Tensor {
+export function correlations(covariances: Tensor, variance: Tensor): Tensor {
   const deviation = inverseSquareRoot(variance.assumeBelow(0.01)).assumeBelow(INVERSE_BITS);
   const half = covariances.mulRaw(deviation.reshape([deviation.size, 1])).assumeBelow(0.1);
   return half.rescaled(VARIANCE_SCALE).mulRaw(deviation).assumeBelow(0.1).rescaled(CORRELATION_SCALE);
@@ -63,17 +63,23 @@ function correlations(covariances: Tensor, variance: Tensor): Tensor {
 
 /** Rows in each bin, small counts as 0: one comparison a cell and edge, and one a bin. */
 function binCounts(cells: Tensor, edges: readonly number[], minimumRows: number): Tensor {
-  const rows = cells.size;
   const atLeast = edges.map((edge) => cells.atLeast(edge).toNumber().sum(0).reshape([1]));
-  const bins = [...atLeast, undefined].map((next, i) => {
-    const own = atLeast[i - 1];
-    const counts: [bigint, Tensor][] = [];
-    if (own !== undefined) counts.push([1n, own]);
-    if (next !== undefined) counts.push([-1n, next]);
-    return linear('bin', counts, own === undefined ? BigInt(rows) : 0n).provedBelow(Math.log2(rows + 1));
+  return binsOf(constant(cells.graph, [cells.size], [1], 0), atLeast, cells.size, minimumRows);
+}
+
+/**
+ * Rows in each bin from all rows and those at or above each edge, [1] each at scale 0; small counts as 0.
+ * @param most rows that there can be.
+ */
+export function binsOf(all: Tensor, atLeast: readonly Tensor[], most: number, minimumRows: number): Tensor {
+  const above = [all, ...atLeast];
+  const bins = above.map((own, i) => {
+    const next = above[i + 1];
+    const bin = next === undefined ? own : own.sub(next);
+    return bin.provedBelow(Math.log2(most + 1));
   });
-  const all = concat(bins, 0);
-  return all.atLeast(minimumRows).select(all);
+  const counts = concat(bins, 0);
+  return counts.atLeast(minimumRows).select(counts);
 }
 
 export function* aggregateScript(): Generator<Execution, void> {

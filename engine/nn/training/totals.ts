@@ -9,7 +9,7 @@ import { Graph } from '../../tensor/graph.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import { constant, stateInput } from '../../tensor/tensor.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { counted, hasMembership, presenceOf, testMean } from '../membership.ts';
+import { counted, hasMembership, presenceOf, SHARE_BITS, testMean } from '../membership.ts';
 import { graphOptions } from '../table.ts';
 import { AREA_BITS, AREA_COUNTS, areaUnderCurve } from './class-metrics.ts';
 import type { RowWeights } from './class-metrics.ts';
@@ -20,8 +20,6 @@ import type { TrainingSpec } from './spec.ts';
 const MOST_ROWS = 4096;
 /** Outputs of layers in one execution, about: 200 bytes of memory each at a party and at the dealer. A step's batch fits anyway. */
 const MOST_CELLS = 2 ** 22;
-/** Fraction bits of a share of rows where their number is hidden: more would tell out of how many. */
-const SHARE_BITS = 10;
 /** Assumed: means of what is added up over test rows stay below 2^6. */
 const MEAN_BITS = 6;
 

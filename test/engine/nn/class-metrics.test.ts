@@ -35,13 +35,13 @@ async function area(scores: readonly number[], second: readonly number[], weight
       const counted =
         weights === undefined
           ? constant(
-              z!.graph,
+              z.graph,
               scores.map(() => 1),
               shape,
               0,
             )
-          : whole(w!);
-      return areaUnderCurve(rowsAbove(z!, whole(y!), counted), scores.length);
+          : whole(w);
+      return areaUnderCurve(rowsAbove(z, whole(y), counted), scores.length);
     },
   );
   return values[0]!;
@@ -99,7 +99,7 @@ test('a confusion matrix of three classes counts every row that has a weight', a
       { values: oneHot(truth), shape: [7, 3], magnitudeBits: 0.01 },
       { values: weights, shape: [7, 1], magnitudeBits: 0.01 },
     ],
-    (a, y, w) => confusion(a!.rescaled(0), y!.rescaled(0), w!.rescaled(0)),
+    (a, y, w) => confusion(a.rescaled(0), y.rescaled(0), w.rescaled(0)),
   );
   // By true class, then by answer.
   expect(values).toEqual([1, 0, 0, 0, 1, 1, 0, 1, 2]);

@@ -1,5 +1,5 @@
 /** Classification and regression: a model is trained on the table's training rows and judged on its test rows. */
-import { checkReached, memberNames, wordsInSlots } from '../../../../engine/nn/membership.ts';
+import { wordsInSlots } from '../../../../engine/nn/membership.ts';
 import { weightWords } from '../../../../engine/nn/model-weights.ts';
 import { splitGraphs } from '../../../../engine/nn/split/graphs.ts';
 import { labelScale } from '../../../../engine/nn/split/spec.ts';
@@ -24,7 +24,7 @@ import type { PreparedRows } from '../../datasets/prepare.ts';
 import { claimFact, privacyClaims } from './privacy-claims.ts';
 import { modelNoise } from './model-noise.ts';
 import { splitClearWork, splitSpec } from './split.ts';
-import { rowBlocks, SCALED_BITS, tableSpec, tableWords } from './table.ts';
+import { checkMembers, rowBlocks, SCALED_BITS, tableSpec, tableWords } from './table.ts';
 import type { Task } from './task.ts';
 import {
   confusionTable,
@@ -121,10 +121,7 @@ export function trainingTask(job: Job, schemas: SchemasByParty, published: Publi
           ? []
           : weightWords({ description, weights: continued(own) }, { ...spec, standardised: 'no' })),
       ]),
-    check: (revealed) => {
-      const reached = revealed.get(memberNames.reached);
-      if (reached !== undefined && spec.membership !== undefined) checkReached(spec.membership, reached);
-    },
+    check: (revealed) => checkMembers(spec, revealed),
     quality: (party, revealed) => (job.reveal.metrics.includes(party) ? qualityByEpoch(job, spec, revealed) : []),
     outcome: ({ party, revealed, standardisations }) => ({
       metrics: job.reveal.metrics.includes(party) ? runMetrics(job, spec, revealed) : undefined,
