@@ -21,7 +21,7 @@ import type { Execution } from '../runtime/script.ts';
 import { Graph } from '../tensor/graph.ts';
 import { concat, privateInput, stateInput } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { aggregateNames, binsOf, correlations } from './aggregates.ts';
+import { aggregateNames, binsOf, correlations, placeOf } from './aggregates.ts';
 import type { AggregateSpec } from './aggregates.ts';
 
 export interface MemberAggregateSpec extends MemberSpec<AggregateSpec> {
@@ -136,7 +136,10 @@ function aggregateGraph(spec: MemberAggregateSpec): Graph {
     );
   for (const { column, edges } of spec.histograms) {
     reveal('histograms', aggregateNames.histogram(column), () => {
-      const { block, at } = blockOf(spec, column);
+      const { block, at } = placeOf(
+        spec.features.map((block) => block.columns),
+        column,
+      );
       const { cells, counted } = blocks[block]!;
       const own = cells.slice([0, at], [slots, 1]);
       const above = edges.map((edge) => countOf(own.atLeast(edge).toNumber().mulRaw(counted)));
@@ -187,14 +190,6 @@ function correlationsOf(complete: Tensor, divisor: Tensor, blocks: readonly Bloc
     .rescaled(VARIANCE_SCALE);
   const covariances = products.sub(mean.reshape([width, 1]).mulRaw(mean).rescaled(VARIANCE_SCALE)).assumeBelow(1);
   return correlations(covariances, varianceOf(mean, square));
-}
-
-/** The block that a column of the table belongs to, and its place there. */
-function blockOf(spec: MemberAggregateSpec, column: number): { block: number; at: number } {
-  let at = column;
-  let block = 0;
-  for (; at >= (spec.features[block]?.columns ?? Infinity); block++) at -= spec.features[block]?.columns ?? 0;
-  return { block, at };
 }
 
 export function* memberAggregateScript(): Generator<Execution, void> {

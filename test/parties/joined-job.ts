@@ -2,19 +2,19 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Writes PARTY.csv for each party from its lines, and job.yaml; returns the job's path. The last party has the label `y`. */
+/** Writes PARTY.csv for each party from its lines, and job.yaml, undefined keys left out; returns the job's path. The last party has the label `y`. */
 export async function writeJoinedJob(
   folder: string,
   files: Readonly<Record<string, readonly string[]>>,
   joined: string,
-  changes: Readonly<Record<string, string>> = {},
+  changes: Readonly<Record<string, string | undefined>> = {},
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
   const parties = Object.keys(files);
   for (const [party, lines] of Object.entries(files)) {
     await writeFile(join(folder, `${party}.csv`), `${lines.join('\n')}\n`);
   }
-  const entries: Record<string, string> = {
+  const entries: Record<string, string | undefined> = {
     name: 'joined',
     parties: `{ ${parties.map((party) => `${party}: { data: ${party}.csv }`).join(', ')} }`,
     dealer: 'd',
@@ -31,6 +31,7 @@ export async function writeJoinedJob(
   await writeFile(
     file,
     Object.entries(entries)
+      .filter(([, value]) => value !== undefined)
       .map(([key, value]) => `${key}: ${value}\n`)
       .join(''),
   );
