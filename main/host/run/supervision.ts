@@ -41,7 +41,7 @@ const plainErrorSchema = z.object({
 
 const count = z.number().min(0);
 
-export const partySummarySchema = z.object({
+const partySummarySchema = z.object({
   traffic: z.object({
     id: z.string(),
     bytesSent: count,

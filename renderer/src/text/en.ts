@@ -444,7 +444,6 @@ export const t = {
     rmse: 'Root mean square error',
     mae: 'Mean absolute error',
     loss: 'Loss',
-    inClear: (text: string) => `in the clear ${text}`,
     online: 'Online',
     setup: (text: string) => `setup ${text}`,
     sent: 'Sent by a party, at most',
