@@ -15,6 +15,6 @@ import { parseModelJson, readLayersModel } from './tfjs-layers/read.ts';
 export function readTfjs(modelJson: string, readShard: ReadShard, what: string): OnnxModel {
   const json = parseModelJson(modelJson, what);
   return isGraphModel(json)
-    ? { kind: 'operators', model: readGraphModel(json, readShard, what) }
+    ? readGraphModel(json, readShard, what)
     : { kind: 'layers', model: readLayersModel(json, readShard, what) };
 }

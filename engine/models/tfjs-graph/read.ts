@@ -1,12 +1,12 @@
 /**
  * Reads TF.js graph models: a TensorFlow graph of operators and the values of its constants. It becomes a graph of ONNX's
- * operators, the form in which we ask and train what is no sequence of layers; only what the outputs need is looked at. Knows
+ * operators, and from there our layers where all of it is; only what the outputs need is looked at. Knows
  * nothing of the file system, nor of particular operators.
  */
 import { InputError } from '../../../shared/errors.ts';
-import type { OnnxValue } from '../onnx/graph.ts';
-import { operatorModel } from '../onnx/operators.ts';
-import type { OperatorModel } from '../onnx/operators.ts';
+import type { OnnxGraph, OnnxValue } from '../onnx/graph.ts';
+import { modelOfGraph } from '../onnx/read.ts';
+import type { OnnxModel } from '../onnx/read.ts';
 import { tensorFromNumbers, toFloat64 } from '../tensor.ts';
 import type { PlainTensor } from '../tensor.ts';
 import { readWeights } from '../tfjs-layers/manifest.ts';
@@ -27,7 +27,7 @@ export function isGraphModel(json: unknown): boolean {
  * @throws InputError `tfjs-format`, `tfjs-shards`, `tfjs-unsupported` naming node and operator, `not-finite` and others naming the
  *   weight.
  */
-export function readGraphModel(json: unknown, readShard: ReadShard, what: string): OperatorModel {
+export function readGraphModel(json: unknown, readShard: ReadShard, what: string): OnnxModel {
   const parsed = graphModelSchema.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -49,14 +49,15 @@ export function readGraphModel(json: unknown, readShard: ReadShard, what: string
   const given = (inputs.length > 0 ? inputs.map((name) => split(name).node) : placeholders).filter((name) =>
     nodes.has(name),
   );
-  return operatorModel({
+  const graph: OnnxGraph = {
     name: what,
     opset: OPSET,
     inputs: given.map((name) => reader.input(name)),
     outputs: values.map((name) => ({ name, form: 'tensor', elementType: 'FLOAT', shape: undefined })),
     nodes: written.nodes,
     constants: written.constants,
-  });
+  };
+  return modelOfGraph(graph, what);
 }
 
 function damaged(what: string, reason: string, cause?: unknown): InputError {

@@ -161,11 +161,11 @@ describe('files of TensorFlow.js', () => {
       const x = input({ shape: [SIDE, SIDE, 1] });
       const conv = (from: unknown, useBias: boolean) =>
         layers.conv2d({ filters: 3, kernelSize: 3, padding: 'same', useBias }).apply(from as SymbolicTensor);
-      const norm = layers.batchNormalization({ momentum: 0.9 }).apply(conv(x, false) as SymbolicTensor);
-      const relu = layers.activation({ activation: 'relu' }).apply(norm as SymbolicTensor) as SymbolicTensor;
+      const norm = layers.batchNormalization({ momentum: 0.9 }).apply(conv(x, false));
+      const relu = layers.activation({ activation: 'relu' }).apply(norm) as SymbolicTensor;
       const sum = layers.add().apply([conv(relu, true) as SymbolicTensor, relu]);
-      const pool = layers.averagePooling2d({ poolSize: 2 }).apply(sum as SymbolicTensor);
-      const flat = layers.flatten().apply(pool as SymbolicTensor) as SymbolicTensor;
+      const pool = layers.averagePooling2d({ poolSize: 2 }).apply(sum);
+      const flat = layers.flatten().apply(pool) as SymbolicTensor;
       const outputs = layers.dense({ units: 1, activation: 'sigmoid' }).apply(flat) as SymbolicTensor;
       const saved = await savedModel(withDrawnWeights(tfjsModel({ inputs: x, outputs }), 0.3));
       const json = modelJsonOf(saved);
@@ -185,7 +185,13 @@ describe('files of TensorFlow.js', () => {
       );
     }));
 
-  test('a graph of operators trains as the same layers do', () =>
+  // What is no layer of ours, twice over, is nothing.
+  const twice = [graphNode('minus', 'Neg', ['hidden']), graphNode('plus', 'Neg', ['minus'])];
+
+  test.each([
+    ['layers', [graphNode('plus', 'StopGradient', ['hidden'])], ['dense', 'tanh', 'dense', 'sigmoid']],
+    ['operators', twice, ['operators', 'sigmoid']],
+  ])('a graph of what becomes %s trains as the same layers do', (_, between, kinds) =>
     withFolder(async (folder) => {
       const constants = {
         w: drawnConstant(1, 16, 4),
@@ -198,7 +204,8 @@ describe('files of TensorFlow.js', () => {
         constants,
         nodes: [
           graphNode('hidden', '_FusedMatMul', ['x', 'w', 'b'], { fused_ops: stringList('BiasAdd', 'Tanh') }),
-          graphNode('product', 'MatMul', ['hidden', 'v']),
+          ...between,
+          graphNode('product', 'MatMul', ['plus', 'v']),
           graphNode('scores', 'BiasAdd', ['product', 'c']),
           graphNode('probability', 'Sigmoid', ['scores']),
           graphNode('Identity', 'Identity', ['probability']),
@@ -224,15 +231,21 @@ describe('files of TensorFlow.js', () => {
       const { compiled, result } = await simulateJobFile(await tfjs(folder, json, data), join(folder, 'model.json'));
       const trained = result.get('b')?.model;
       if (trained === undefined) throw new Error('b has no model');
-      expect(trained.description.layers.map(({ kind }) => kind)).toEqual(['operators', 'sigmoid']);
+      expect(trained.description.layers.map(({ kind }) => kind)).toEqual(kinds);
       // The last sigmoid stands apart, not in the graph as well.
       expect(JSON.stringify(trained.description.layers[0])).not.toContain('Sigmoid');
       const clear = await inTheClear(start, compiled);
+      // All differ in shape.
       const named = new Map(
-        Object.entries(places).map(([name, key]) => [key, trained.weights.get(`operators/${name}`)!]),
+        [...start.weights].map(([key, { shape }]) => {
+          const own = [...trained.weights.values()].find((weight) => weight.shape.join() === shape.join());
+          if (own === undefined) throw new Error(`no weight like ${key}`);
+          return [key, own];
+        }),
       );
       close(named, clear.weights, start.weights);
-    }));
+    }),
+  );
 });
 
 /** Answers in the label's unit: the last weights are large. */
