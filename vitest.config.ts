@@ -5,11 +5,12 @@ const hostFolders = ['host', 'renderer', 'desktop'];
 const systemFolders = ['parties', 'conformance', 'bench'];
 /** Too slow for a quick check: run with the host's tests. */
 const slowFiles = [
-  'test/compliance/kernels/{partial,webgpu*}.test.ts',
+  'test/compliance/kernels/{partial,wasm-threads,webgpu*}.test.ts',
   'test/compliance/transport/{sockets,port}.test.ts',
   'test/engine/functions/**/*.test.ts',
   'test/engine/join/**/*.test.ts',
   'test/engine/layers/**/*.test.ts',
+  'test/engine/models/{onnx,tfjs-layers}.test.ts',
   'test/engine/nn/{membership,whole-models}.test.ts',
   'test/engine/operations/**/*.test.ts',
   'test/engine/protocol/{rings,combinations}.test.ts',
@@ -17,7 +18,7 @@ const slowFiles = [
   'test/tooling/{ci,imports,packaging}.test.ts',
 ];
 /** Generous: a machine may be loaded, and only what hangs waits so long. */
-const patience = { testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 60_000 } } };
+const patience = { testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 240_000 } } };
 const testsIn = (folders: readonly string[]): string[] => folders.map((folder) => `test/${folder}/**/*.test.ts`);
 
 /**

@@ -15,7 +15,7 @@ const settings = {
 };
 
 export const sqlText = (text: string): string => `'${text.replaceAll("'", "''")}'`;
-export const sqlName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+const sqlName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** DuckDB's words, without what it quotes from the file. */
 function problem(file: string, cause: Error): InputError {
