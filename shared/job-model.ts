@@ -10,8 +10,9 @@ import { networkLayers, networkNames } from './layers/networks.ts';
 import type { NetworkName } from './layers/networks.ts';
 import type { AnyLayer, Shape } from './layers/kind.ts';
 import { MODEL_INPUT, kindOf } from './layers/table.ts';
-import type { Layer, LayerSpec } from './layers/table.ts';
-import { layerOutputShape, modelShapes, unknownInput, type ModelDescription, type Task } from './model.ts';
+import type { Layer, LayerOf, LayerSpec } from './layers/table.ts';
+import { layerInputs, layerOutputShape, modelShapes, unknownInput } from './model.ts';
+import type { ModelDescription, Task } from './model.ts';
 import { expandTemplate, squareImage, type ModelTemplate } from './templates.ts';
 
 const blockKinds: readonly string[] = blockSpecSchema.options.map((option) => option.shape.kind.value);
@@ -79,21 +80,51 @@ export function describeLayers(specs: readonly ModelLayerSpec[], inputShape: rea
   return { inputShape, layers: list.layers };
 }
 
-/** @throws InputError where the model's answer is not what the task needs. */
+/** Kinds that give twice as much for twice as much. */
+const homogeneous: readonly string[] = [
+  ...['relu', 'leakyRelu', 'flatten', 'reshape', 'permute', 'dropout', 'globalMaxPool', 'globalAveragePool'],
+  ...['maxPool1d', 'maxPool2d', 'maxPool3d', 'averagePool1d', 'averagePool2d', 'averagePool3d'],
+];
+
+/** The dense layer whose weights the model's answers are a multiple of, if there is one: the last, or one before a rectifier. */
+export function answeringDense({ layers }: ModelDescription): LayerOf<'dense'> | undefined {
+  let position = layers.length - 1;
+  for (;;) {
+    const layer = layers[position];
+    if (layer === undefined || layer.kind === 'dense') return layer;
+    if (!homogeneous.includes(layer.kind)) return undefined;
+    const [source] = layerInputs(layers, position);
+    position = layers.findIndex(({ name }) => name === source);
+  }
+}
+
+/**
+ * Two classes may have one score each, as other tools write them, instead of one for the second.
+ * @throws InputError where the model's answer is not what the task needs.
+ */
 function checkAnswer(description: ModelDescription, outputs: number, task: Task): void {
   const answer = modelShapes(description).at(-1) ?? [];
-  if (answer.length !== 1 || answer[0] !== outputs) {
+  const last = description.layers.at(-1);
+  const isPair = task === 'classification' && outputs === 1 && answer.join() === '2';
+  if (answer.length !== 1 || (answer[0] !== outputs && !isPair)) {
     throw new InputError(
       'job-model-outputs',
       `The model's last layer gives ${answer.join(' x ')} values, and the label needs ${outputs}.`,
       { hint: `Let the last dense layer have ${outputs} units${answer.length > 1 ? ', after a flatten' : ''}.` },
     );
   }
-  const last = description.layers.at(-1);
-  if (task === 'regression' && last?.kind !== 'dense' && last?.kind !== 'operators') {
+  const wrongHead = answer[0] === 1 ? 'softmax' : 'sigmoid';
+  if (task === 'classification' && last?.kind === wrongHead) {
     throw new InputError(
       'job-model-last-layer',
-      `The model of a regression ends in a dense layer, which gives the label's unit back; this one ends in ${last?.name ?? 'nothing'}.`,
+      `The model of a classification ends in a ${wrongHead} with ${answer[0]} outputs: a sigmoid is for one output, a softmax for several.`,
+      { hint: `Let it end in a ${wrongHead === 'softmax' ? 'sigmoid' : 'softmax'}.` },
+    );
+  }
+  if (task === 'regression' && last?.kind !== 'operators' && answeringDense(description) === undefined) {
+    throw new InputError(
+      'job-model-last-layer',
+      `The model of a regression ends in a dense layer (a rectifier may follow), which gives the label's unit back; this one ends in ${last?.name ?? 'nothing'}.`,
       { hint: `Add { kind: dense, units: ${outputs} } at the end.` },
     );
   }
@@ -122,7 +153,7 @@ export function modelInputShape(model: ModelSpec, features: number): readonly nu
 
 /**
  * Numbers that a model answers with: 1 for a regression and for two classes (probability of the second), else one for
- * each class.
+ * each class. A model of two classes that lists its own layers or comes from a file may have one for each, too.
  */
 export function outputsFor(task: 'classification' | 'regression', classes: number): number {
   return task === 'regression' || classes === 2 ? 1 : classes;
@@ -175,7 +206,8 @@ export function continuedModel(
       { hint: 'Name the columns under "features"; they stand in the order of the parties’ names.' },
     );
   }
-  const head = outputs === 1 ? 'sigmoid' : 'softmax';
+  const scores = elementCount(modelShapes(file).at(-1) ?? []);
+  const head = scores === 1 ? 'sigmoid' : 'softmax';
   const needsHead = task === 'classification' && file.layers.at(-1)?.kind !== head;
   let name: string = head;
   while (file.layers.some((layer) => layer.name === name)) name += '_';

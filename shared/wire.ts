@@ -14,6 +14,10 @@ export const CHUNK_BYTES = 1024 * 1024;
 /** Longest message; a longer length in a header is refused before memory is set aside for it. */
 export const MAX_MESSAGE_BYTES = 2 ** 31;
 export const FRAME_HEADER_BYTES = 56;
+/** Of one lane, on their way to a peer that has not acknowledged them: whoever sends more does not keep to the protocol. */
+export const MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024;
+/** Frames on their way at most, however small; keeps what a peer must remember of them bounded too. */
+export const MAX_FRAMES_IN_FLIGHT = 2048;
 
 /** data: a chunk of a message. end: no further data in this lane. ack: nothing but the acknowledgement. ping, pong: link. */
 export const FRAME_TYPES = ['data', 'end', 'ack', 'ping', 'pong'] as const;

@@ -8,6 +8,9 @@ import { describeMessageKey, laneOf, messageKeyId, messageLengthError } from './
 import type { Lane } from './message-key.ts';
 import type { MessageKey } from './transport.ts';
 
+/** What a message takes beside its bytes, roughly: without it, empty ones would cost nothing. */
+const MESSAGE_COST_BYTES = 256;
+
 interface Waiter {
   readonly length: number | undefined;
   readonly resolve: (payload: Uint8Array) => void;
@@ -28,14 +31,9 @@ export class Inbox {
     this.#handedOver = handedOver;
   }
 
-  /** Bytes of whole messages that nobody has asked for yet. */
+  /** Bytes that whole messages take which nobody has asked for yet. */
   unreadBytes(lane: Lane): number {
     return this.#unreadBytes[lane];
-  }
-
-  /** Whether somebody waits for a message with this key. */
-  isAwaited(key: MessageKey): boolean {
-    return this.#waiters.has(messageKeyId(key));
   }
 
   /** Takes in a whole message; the array belongs to the receiver from now on. */
@@ -44,7 +42,7 @@ export class Inbox {
     const waiter = this.#waiters.get(id);
     if (waiter === undefined) {
       this.#arrived.set(id, payload);
-      this.#unreadBytes[laneOf(key)] += payload.byteLength;
+      this.#unreadBytes[laneOf(key)] += payload.byteLength + MESSAGE_COST_BYTES;
       return;
     }
     this.#waiters.delete(id);
@@ -59,7 +57,7 @@ export class Inbox {
       const arrived = this.#arrived.get(id);
       if (arrived !== undefined) {
         this.#arrived.delete(id);
-        this.#unreadBytes[laneOf(key)] -= arrived.byteLength;
+        this.#unreadBytes[laneOf(key)] -= arrived.byteLength + MESSAGE_COST_BYTES;
         this.#handOver(key, arrived, { length, resolve, reject });
         return;
       }

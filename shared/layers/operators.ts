@@ -35,11 +35,18 @@ function weightFacts({ key, role, shape }: GraphWeight): WeightFacts {
 }
 
 const operators = plainKind({
-  /** One input and one output, [batch, ...shape], for any batch. */
-  attributes: { inputShape: z.array(size), outputShape: z.array(size), graph: operatorGraphSchema },
+  /** As many inputs as the graph has, and one output, [batch, ...shape] each, for any batch. */
+  attributes: {
+    inputShapes: z.array(z.array(size)).min(1).max(64),
+    outputShape: z.array(size),
+    graph: operatorGraphSchema,
+  },
+  arity: [1, 64],
   outputShape(layer, inputs) {
-    if (single(inputs).join() !== layer.inputShape.join())
-      throw mismatch(layer, `[${layer.inputShape.join(', ')}]`, single(inputs));
+    const wanted = layer.inputShapes.map((shape) => `[${shape.join(', ')}]`).join(' and ');
+    if (inputs.length !== layer.inputShapes.length) throw mismatch(layer, wanted, single(inputs));
+    const stray = inputs.find((shape, i) => shape.join() !== layer.inputShapes[i]?.join());
+    if (stray !== undefined) throw mismatch(layer, wanted, stray);
     return layer.outputShape;
   },
   weights: ({ graph }) => graphWeights(graph).map(weightFacts),

@@ -77,3 +77,16 @@ export function withoutMetadata(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   model.metadataProps = [];
   return toBinary(ModelProtoSchema, model);
 }
+
+/** The same, but for two changes of sign at the end, which are no layer: the file is read as a graph of operators. */
+export function asOperators(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const model = fromBinary(ModelProtoSchema, withoutMetadata(bytes));
+  const output = model.graph?.output[0];
+  if (model.graph === undefined || output === undefined) throw new Error('the model has no output');
+  model.graph.node.push(
+    sampleNode('Neg', [output.name], ['changed']),
+    sampleNode('Neg', ['changed'], ['changed-back']),
+  );
+  output.name = 'changed-back';
+  return toBinary(ModelProtoSchema, model);
+}

@@ -4,14 +4,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { summarise } from '../../scripts/test-summary.ts';
+import { filesToTryAgain, summarise, withSecondTry } from '../../scripts/test-summary.ts';
 import { decision } from '../helpers/requires.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'tacit-ci-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const file = (status: string, ...tests: readonly string[]) => ({
+const file = (status: string, ...tests: readonly string[]) => fileOf('test/host/x.test.ts', status, ...tests);
+const fileOf = (name: string, status: string, ...tests: readonly string[]) => ({
+  name: join(root, name),
   status,
   assertionResults: tests.map((test) => ({ status: test })),
 });
@@ -29,6 +31,45 @@ test.each([
 
 test('no report is a failure', () => {
   expect(summarise(undefined, 1)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+});
+
+test.each([
+  ['nothing failed', [['test/host/a.test.ts', 'passed', 'passed']], []],
+  ['a test over processes', [['test/host/a.test.ts', 'failed', 'passed', 'failed']], ['test/host/a.test.ts']],
+  ['a browser that did not start', [['test/renderer/a.test.ts', 'failed']], ['test/renderer/a.test.ts']],
+  ['what is the same every time', [['test/engine/a.test.ts', 'failed', 'failed']], []],
+  [
+    'both',
+    [
+      ['test/engine/a.test.ts', 'failed', 'failed'],
+      ['test/host/a.test.ts', 'failed', 'failed'],
+    ],
+    [],
+  ],
+  ['many', [1, 2, 3, 4].map((each) => [`test/parties/${each}.test.ts`, 'failed', 'failed']), []],
+] as const)('a second try: %s', (_name, files, again) => {
+  const testResults = files.map(([name, status, ...tests]) => fileOf(name, status, ...tests));
+  expect(filesToTryAgain({ testResults })).toEqual(again);
+});
+
+test('no second try without a report', () => {
+  expect(filesToTryAgain(undefined)).toEqual([]);
+});
+
+test('the second try counts for its files alone', () => {
+  const testResults = [
+    fileOf('test/host/a.test.ts', 'failed', 'failed'),
+    fileOf('test/host/b.test.ts', 'passed', 'passed'),
+  ];
+  const [failed, passed] = testResults;
+  const better = { testResults: [fileOf('test/host/a.test.ts', 'passed', 'passed')] };
+  expect(summarise(withSecondTry({ testResults }, better), 0)).toEqual({ passed: 2, failed: 0, skipped: 0 });
+  const worse = { testResults: [failed!] };
+  expect(summarise(withSecondTry({ testResults: [passed!, failed!] }, worse), 1)).toEqual({
+    passed: 1,
+    failed: 1,
+    skipped: 0,
+  });
 });
 
 test('the summary of a real run, on a line of its own, with its exit code', () => {
@@ -50,7 +91,7 @@ test('the summary of a real run, on a line of its own, with its exit code', () =
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const run = spawnSync(process.execPath, [vitest, 'run', '--root', folder, ...reporters], { encoding: 'utf8' });
   expect(run.status).toBe(1);
-  const summary = spawnSync(process.execPath, [join(root, 'scripts/test-summary.ts'), report, String(run.status)], {
+  const summary = spawnSync(process.execPath, [join(root, 'scripts/test-summary.ts'), String(run.status), report], {
     encoding: 'utf8',
   });
   expect(summary.stdout).toBe('1 passed, 2 failed, 1 skipped\n');

@@ -41,13 +41,13 @@ export function asLayers(model: OperatorModel, what: string): TrainedModel {
   if (inputShape.length === 0) throw refused(`its input "${input.name}" has no shape of the form [batch, sizes ...]`);
   const whole = graphWeights(graph).find(({ type }) => !type.startsWith('float'));
   if (whole !== undefined) throw refused(`its weight ${whole.key} holds whole numbers`);
-  const [two, three] = [2, 3].map((batch) => tracedShape(graph, [batch, ...inputShape]));
+  const [two, three] = [2, 3].map((batch) => tracedShape(graph, [[batch, ...inputShape]]));
   const [rows, ...outputShape] = two ?? [];
   if (rows !== 2 || three?.join() !== [3, ...outputShape].join())
     throw refused(
       `its output is [${two?.join(', ')}] for two rows and [${three?.join(', ')}] for three: no row for each`,
     );
-  const layers: Layer[] = [{ kind: 'operators', name: layerName, inputShape, outputShape, graph }];
+  const layers: Layer[] = [{ kind: 'operators', name: layerName, inputShapes: [inputShape], outputShape, graph }];
   if (last !== undefined) layers.push({ kind: last, name: last });
   const weights = new Map<string, WeightTensor>();
   for (const { key } of graphWeights(graph)) {
@@ -59,14 +59,18 @@ export function asLayers(model: OperatorModel, what: string): TrainedModel {
   return trained;
 }
 
-/** Shape of the output for an input of this shape. */
-function tracedShape(graph: OperatorGraph, shape: readonly number[]): readonly number[] {
+/**
+ * Shape of the first output for secret inputs of these shapes.
+ * @throws InputError `operator-unsupported` and others by node name and operator, for what cannot be computed.
+ */
+export function tracedShape(graph: OperatorGraph, shapes: readonly (readonly number[])[]): readonly number[] {
   const traced = new Graph({ name: 'shapes', fractionBits: 16, assumedBound: 54, wordBits: 64 });
   const secret = (name: string, of: readonly number[]) =>
     secretTensor('float32', privateInput(traced, name, 'owner', of, 22));
+  const inputs = shapes.map((shape, i) => secret(`input${i}`, shape));
   const weights = new Map(graphWeights(graph).map(({ key, shape: of }) => [key, secret(key, of)]));
   try {
-    const [output] = interpret(graph, traced, [secret('input', shape)], weights);
+    const [output] = interpret(graph, traced, inputs, weights);
     return output?.kind === 'secret' ? output.tensor.shape : [];
   } catch (cause) {
     if (!(cause instanceof PublicNeededError)) throw cause;

@@ -19,12 +19,11 @@ import type { Written } from './write-layers.ts';
 
 /** Nodes and constants go into `written.list`; values get the layer's name before their own, weights their names in the model. */
 export function writeOperators({ name, graph }: LayerOf<'operators'>, written: Written): string {
-  const [from] = graph.inputs;
   const [to] = graph.outputs;
   const weightNames = new Map(graphWeights(graph).map((weight) => [weight.name, `${name}/${weight.key}`]));
-  const [input = ''] = written.inputs;
+  const inputNames = new Map(graph.inputs.map((input, i) => [input.name, written.inputs[i] ?? '']));
   const renamed = (value: string): string =>
-    value === '' ? '' : value === from?.name ? input : (weightNames.get(value) ?? `${name}:${value}`);
+    value === '' ? '' : (inputNames.get(value) ?? weightNames.get(value) ?? `${name}:${value}`);
   for (const { key } of graphWeights(graph)) written.list.floats(`${name}/${key}`, written.weight(key));
   const writer = new OperatorWriter(renamed);
   written.list.constants.push(...writer.constants(graph));

@@ -7,6 +7,8 @@ import { z } from 'zod';
 import { InputError } from '../../../shared/errors.ts';
 import { modelDescriptionSchema } from '../../../shared/model.ts';
 import type { TrainedModel, WeightTensor } from '../../../shared/model.ts';
+import { toFloat64 } from '../tensor.ts';
+import type { PlainTensor } from '../tensor.ts';
 import { weightsFrom } from './weights.ts';
 import { writeTfjsLayers } from './write.ts';
 
@@ -17,11 +19,17 @@ const ownSchema = z.object({
 });
 
 /** @param stored the file's weights by name. Undefined where the file is not one of ours, unchanged since. */
-export function ownModel(json: unknown, stored: ReadonlyMap<string, WeightTensor>): TrainedModel | undefined {
+export function ownModel(json: unknown, stored: ReadonlyMap<string, PlainTensor>): TrainedModel | undefined {
   const parsed = ownSchema.safeParse(json);
-  if (!parsed.success) return undefined;
+  if (!parsed.success || [...stored.values()].some(({ type }) => type !== 'float32')) return undefined;
   const description = parsed.data.userDefinedMetadata.tacit;
-  const weights = weightsFrom(description, stored);
+  const tensors = new Map(
+    [...stored].map(([name, tensor]): [string, WeightTensor] => [
+      name,
+      { shape: tensor.shape, data: toFloat64(name, tensor) },
+    ]),
+  );
+  const weights = weightsFrom(description, tensors);
   if (weights === undefined) return undefined;
   try {
     const again = ownSchema.parse(JSON.parse(writeTfjsLayers({ description, weights }).modelJson));

@@ -7,10 +7,11 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { Table } from './layer.ts';
 
 export const operatorLayers: Table<'operators'> = {
-  operators: ({ name, graph }, { x, weight, training }) => {
+  operators: ({ name, graph }, { x, inputs, weight, training }) => {
     const weights = new Map(graphWeights(graph).map(({ key, type }) => [key, secretTensor(type, weight(key))]));
+    const given = inputs.map((input) => secretTensor('float32', input));
     const update = training && ((key: string, value: Tensor) => training.update(`${name}/${key}`, value));
-    const [output] = interpret(graph, x.graph, [secretTensor('float32', x)], weights, update);
+    const [output] = interpret(graph, x.graph, given, weights, update);
     if (output?.kind !== 'secret')
       throw new InputError(
         'model-output-public',

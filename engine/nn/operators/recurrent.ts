@@ -1,6 +1,6 @@
 /** RNN, LSTM and GRU as ONNX has them: in either direction, with given states, peepholes and both layouts, unrolled (recurrence.ts). */
-import { tanh } from '../../functions/activations.ts';
-import { sigmoid } from '../../functions/elementary.ts';
+import { elu, hardSigmoid, softSign, tanh } from '../../functions/activations.ts';
+import { sigmoid, softplus } from '../../functions/elementary.ts';
 import { range } from '../../tensor/rearrange.ts';
 import { stack } from '../../tensor/shapes.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -10,11 +10,18 @@ import type { OperatorCall, OperatorFamily } from './call.ts';
 import { secretTensor } from './value.ts';
 import type { TensorValue } from './value.ts';
 
+/** By ONNX's names in lower case, with ONNX's own numbers in them. */
 const activations: Readonly<Record<string, (x: Tensor) => Tensor>> = {
   sigmoid,
   tanh,
   relu: (x) => x.relu(),
+  hardsigmoid: (x) => hardSigmoid(x, 0.2, 0.5),
+  softsign: softSign,
+  softplus,
+  elu: (x) => elu(x, 1),
 };
+/** Those that a node could give other numbers. */
+const withNumbers: readonly string[] = ['hardsigmoid', 'elu'];
 
 /** Attributes of all three. */
 const attributes = [
@@ -33,7 +40,12 @@ function activationsOf(call: OperatorCall, presets: readonly string[], direction
   const known = names.map((name) => name.toLowerCase());
   const stranger = known.find((name) => activations[name] === undefined);
   if (stranger !== undefined || known.length !== presets.length * directions)
-    throw call.unsupported(`has the activations ${names.join(', ')}; sigmoid, tanh and relu are supported`);
+    throw call.unsupported(
+      `has the activations ${names.join(', ')}; ${Object.keys(activations).join(', ')} are supported`,
+    );
+  const numbers = [call.attribute('activation_alpha', 'floats'), call.attribute('activation_beta', 'floats')];
+  if (known.some((name) => withNumbers.includes(name)) && numbers.some((list) => list !== undefined))
+    throw call.unsupported('gives its activations numbers of their own (activation_alpha, activation_beta)');
   return known;
 }
 

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { FRAME_HEADER_BYTES, controlSchemas, readFrameHeader, writeFrameHeader } from '../../../shared/wire.ts';
 import type { Control, ControlName, FrameHeader } from '../../../shared/wire.ts';
 import { CONTROL_EVENT, FRAME_EVENT } from './packets.ts';
+import { RateLimit } from './rate-limit.ts';
 
 /** What a socket of socket.io's server and of its client have in common. */
 export interface EventSocket {
@@ -37,6 +38,11 @@ const PING_INTERVAL_MS = 5_000;
 /** A peer from which not a byte came for so long is taken for lost, although the network has not said so. */
 const SILENCE_LIMIT_MS = 20_000;
 const PROBE_LIMIT_MS = 2_000;
+/**
+ * Pings, and control messages but for talk (link-talk.ts counts that), which a peer may send a minute: each is answered, and a
+ * peer that does not read would let the answers pile up.
+ */
+const ANSWERED_PER_MINUTE = 3_000;
 
 const controlNameSchema = z.object({
   name: z.enum(Object.keys(controlSchemas) as ControlName[]),
@@ -50,6 +56,7 @@ export class Connection {
   readonly #tls: TLSSocket;
   #listener: ConnectionListener | undefined;
   #early: ((listener: ConnectionListener) => void)[] = [];
+  readonly #answered = new RateLimit(ANSWERED_PER_MINUTE, 60_000);
   #ended = false;
   #violation: string | undefined;
   #pingTimer: NodeJS.Timeout | undefined;
@@ -169,7 +176,9 @@ export class Connection {
     } catch {
       return this.refuse('frame-malformed');
     }
-    if (header.type === 'ping') return this.send(linkFrame('pong', header.sequence));
+    if (header.type === 'ping') {
+      return this.#answered.take('') ? this.send(linkFrame('pong', header.sequence)) : this.refuse('too-many-messages');
+    }
     if (header.type === 'pong') {
       if (header.sequence === this.#pings) this.#rttMs = performance.now() - this.#pingSentAtMs;
       return;
@@ -184,6 +193,7 @@ export class Connection {
     const body = named.success ? controlSchemas[named.data.name].safeParse(named.data.body) : undefined;
     if (!named.success || body?.success !== true) return this.refuse('control-malformed');
     const control = { name: named.data.name, body: body.data } as Control;
+    if (control.name !== 'talk' && !this.#answered.take('')) return this.refuse('too-many-messages');
     if (this.#listener !== undefined) this.#listener.onControl(control);
     else this.#early.push((listener) => listener.onControl(control));
   }

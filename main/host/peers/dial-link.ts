@@ -10,6 +10,7 @@ import type { Socket } from 'socket.io-client';
 import { PROTOCOL_VERSION, linkHelloSchema, linkRefusalSchema } from '../../../shared/wire.ts';
 import type { LinkHello } from '../../../shared/wire.ts';
 import { formatAddress } from '../../../shared/address.ts';
+import { CheckedWebSocket } from './checked-transport.ts';
 import { Connection } from './connection.ts';
 import { LinkError, hopFailure, refusalFailure, unknownHereFailure, versionFailure } from './failure.ts';
 import type { LinkFailure } from './failure.ts';
@@ -78,7 +79,7 @@ export function openSocket(tls: TLSSocket, path: string, options: { auth: object
   const settings = {
     ...options,
     path,
-    transports: ['websocket'],
+    transports: [CheckedWebSocket],
     agent: new ConnectedAgent(tls),
     forceNew: true,
     reconnection: false,

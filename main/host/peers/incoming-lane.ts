@@ -3,15 +3,15 @@
  * together, and says how far they may be acknowledged. Knows nothing of sockets.
  *
  * Invariant: a frame is acknowledged once it is here, unless more than the limit lies unread; then the sender has to wait.
- * A message that is not whole does not count, so that one longer than the limit still arrives.
+ * A message that is not whole does not count, so that one longer than the limit still arrives. A sender that does not wait is
+ * refused: a peer makes this host hold the limit, what may be on its way, and one message of each lane, at most.
  */
 import { hash } from 'node:crypto';
 import type { Inbox } from '../../../engine/runtime/inbox.ts';
 import { KeyWindow } from '../../../engine/runtime/key-window.ts';
 import type { Lane } from '../../../engine/runtime/message-key.ts';
-import { CHUNK_BYTES, FRAME_HEADER_BYTES } from '../../../shared/wire.ts';
+import { CHUNK_BYTES, FRAME_HEADER_BYTES, MAX_BYTES_IN_FLIGHT, MAX_FRAMES_IN_FLIGHT } from '../../../shared/wire.ts';
 import type { FrameHeader } from '../../../shared/wire.ts';
-import { MAX_FRAMES_IN_FLIGHT } from './outgoing-lane.ts';
 
 interface Partial {
   readonly header: FrameHeader;
@@ -20,7 +20,12 @@ interface Partial {
 }
 
 /** Codes of what a correct host does not send. */
-export type LaneViolation = 'frame-out-of-order' | 'frame-changed' | 'message-key-reused';
+export type LaneViolation =
+  'frame-out-of-order' | 'frame-changed' | 'message-key-reused' | 'window-exceeded' | 'message-too-large';
+
+/** The frame that fills the window goes beyond it, and the end of a lane waits for nothing. */
+const MAX_UNACKNOWLEDGED_BYTES = MAX_BYTES_IN_FLIGHT + CHUNK_BYTES + FRAME_HEADER_BYTES;
+const MAX_UNACKNOWLEDGED_FRAMES = MAX_FRAMES_IN_FLIGHT + 1;
 
 export class IncomingLane {
   readonly #lane: Lane;
@@ -31,6 +36,8 @@ export class IncomingLane {
   readonly #recent = new Array<string>(2 * MAX_FRAMES_IN_FLIGHT);
   #received = 0;
   #acknowledgeable = 0;
+  /** Of the frames from #acknowledgeable on. */
+  #unacknowledgedBytes = 0;
   #partial: Partial | undefined;
   #ended = false;
 
@@ -49,6 +56,7 @@ export class IncomingLane {
   get acknowledgeable(): number {
     if (this.#ended || this.#inbox.unreadBytes(this.#lane) <= this.#unreadLimitBytes) {
       this.#acknowledgeable = this.#received;
+      this.#unacknowledgedBytes = 0;
     }
     return this.#acknowledgeable;
   }
@@ -70,6 +78,13 @@ export class IncomingLane {
     if (header.sequence !== this.#received || this.#ended) return 'frame-out-of-order';
     this.#recent[this.#slot(header.sequence)] = digest;
     this.#received += 1;
+    this.#unacknowledgedBytes += frame.byteLength;
+    if (
+      this.#unacknowledgedBytes > MAX_UNACKNOWLEDGED_BYTES ||
+      this.#received - this.#acknowledgeable > MAX_UNACKNOWLEDGED_FRAMES
+    ) {
+      return 'window-exceeded';
+    }
     if (header.type === 'data') return this.#takeChunk(header, payload, digest);
     if (this.#partial !== undefined) return 'frame-out-of-order';
     this.#ended = true;
@@ -81,7 +96,12 @@ export class IncomingLane {
   }
 
   #takeChunk(header: FrameHeader, chunk: Uint8Array, digest: string): LaneViolation | undefined {
-    this.#partial ??= { header, payload: new Uint8Array(header.totalBytes), digests: [] };
+    try {
+      this.#partial ??= { header, payload: new Uint8Array(header.totalBytes), digests: [] };
+    } catch {
+      // No memory: nothing that this machine can take in.
+      return 'message-too-large';
+    }
     const { header: first, payload, digests } = this.#partial;
     const fits =
       header.chunk === digests.length &&

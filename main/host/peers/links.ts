@@ -53,11 +53,17 @@ export function sessionTag(session: string, attempt: number): number {
   return digest.readUIntBE(0, 6) * 16 + (digest[6]! & 15);
 }
 
+interface EndedSession {
+  readonly body: { readonly session: string; readonly attempt: number; readonly code: string };
+  /** On which the peer was told by itself: once, however many frames were on their way. */
+  told: Connection | undefined;
+}
+
 interface LinkBoard {
   readonly link: Link;
   readonly talk: LinkTalk;
   readonly open: Map<number, SessionPort>;
-  readonly ended: Map<number, { session: string; attempt: number; code: string }>;
+  readonly ended: Map<number, EndedSession>;
 }
 
 /** Begins to listen and to dial. Fails with a MachineError (`port-in-use`) or an InputError (`identity-damaged`). */
@@ -185,7 +191,7 @@ export class Links implements LinkTraffic {
     if (board === undefined || board.open.get(tag) !== port) return;
     board.open.delete(tag);
     const { session, attempt } = port;
-    board.ended.set(tag, { session, attempt, code });
+    board.ended.set(tag, { body: { session, attempt, code }, told: undefined });
     if (board.ended.size > REMEMBERED_ENDS) board.ended.delete(board.ended.keys().next().value!);
   }
 
@@ -194,8 +200,10 @@ export class Links implements LinkTraffic {
     const port = board?.open.get(header.sessionTag);
     if (port !== undefined) return port.onFrame(header, frame);
     const ended = board?.ended.get(header.sessionTag);
-    if (ended === undefined) link.connection?.refuse('session-unknown');
-    else if (header.type !== 'ack') link.connection?.control({ name: 'session-end', body: ended });
+    if (ended === undefined) return link.connection?.refuse('session-unknown');
+    if (header.type === 'ack' || ended.told === link.connection) return;
+    ended.told = link.connection;
+    link.connection?.control({ name: 'session-end', body: ended.body });
   }
 
   onControl(link: Link, control: Control): void {
@@ -211,7 +219,7 @@ export class Links implements LinkTraffic {
         const sibling = [...(board?.open.values() ?? [])].find((other) => other.session === session);
         if (sibling !== undefined) return sibling.onHello(control.body);
         const ended = board?.ended.get(tag);
-        if (ended !== undefined) link.connection?.control({ name: 'session-end', body: ended });
+        if (ended !== undefined) link.connection?.control({ name: 'session-end', body: ended.body });
         else link.connection?.control({ name: 'session-absent', body: { session, attempt } });
         return;
       }

@@ -13,19 +13,17 @@ import type { MessageKey } from '../../../engine/runtime/transport.ts';
 import {
   CHUNK_BYTES,
   FRAME_HEADER_BYTES,
+  MAX_FRAMES_IN_FLIGHT,
   chunksOf,
   writeAcknowledged,
   writeFrameHeader,
 } from '../../../shared/wire.ts';
 
-/** Frames on their way at most, however small; keeps what a peer must remember of them bounded too. */
-export const MAX_FRAMES_IN_FLIGHT = 2048;
-
 export interface OutgoingLaneSettings {
   readonly peer: string;
   readonly lane: Lane;
   readonly sessionTag: number;
-  /** Bytes on their way above which messages wait. */
+  /** Bytes on their way above which messages wait; at most MAX_BYTES_IN_FLIGHT. */
   readonly windowBytes: number;
   /** Hands a frame to the connection; does nothing while there is none. */
   readonly emit: (frame: Uint8Array) => void;

@@ -11,15 +11,24 @@ export const FRAME_EVENT = 'frame';
 /** Names of the events that carry JSON; a name chosen by the other end could be one that socket.io acts on. */
 export const HELLO_EVENT = 'hello';
 export const CONTROL_EVENT = 'control';
-const EVENT = 2;
+const [CONNECT, DISCONNECT, EVENT, CONNECT_ERROR] = [0, 1, 2, 4] as const;
 
-const eventSchema = z.tuple([z.enum([HELLO_EVENT, CONTROL_EVENT]), z.unknown()]);
-
-const packetSchema = z.object({
-  type: z.int().min(0).max(4),
-  nsp: z.literal('/'),
-  data: z.unknown().optional(),
-});
+const nsp = z.literal('/');
+/** Of a shape that socket.io takes for granted: other data would make it throw where nobody catches it. */
+const packetSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal(CONNECT), nsp, data: z.looseObject({}).optional() }),
+  z.object({ type: z.literal(DISCONNECT), nsp }),
+  z.object({
+    type: z.literal(EVENT),
+    nsp,
+    data: z.tuple([z.enum([HELLO_EVENT, CONTROL_EVENT]), z.unknown()]),
+  }),
+  z.object({
+    type: z.literal(CONNECT_ERROR),
+    nsp,
+    data: z.object({ message: z.string(), data: z.unknown().optional() }),
+  }),
+]);
 
 interface Packet {
   readonly type: number;
@@ -38,6 +47,8 @@ class Encoder {
 }
 
 class Decoder extends EventEmitter {
+  #connected = false;
+
   /** Throws on anything that no correct host sends; socket.io then closes the connection. */
   add(message: string | Uint8Array): void {
     if (typeof message !== 'string') {
@@ -45,7 +56,12 @@ class Decoder extends EventEmitter {
       return;
     }
     const packet = packetSchema.parse(JSON.parse(message));
-    this.emit('decoded', packet.type === EVENT ? { ...packet, data: eventSchema.parse(packet.data) } : packet);
+    if (packet.type === CONNECT) {
+      // A second one before the first is served would be a second socket on one connection.
+      if (this.#connected) throw new Error('connected already');
+      this.#connected = true;
+    }
+    this.emit('decoded', packet);
   }
 
   destroy(): void {

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { checkMessageKey } from '../../../engine/runtime/message-key.ts';
 import type { MessageKey, Transport, TransportCounters } from '../../../engine/runtime/transport.ts';
 import { InternalError, PeerError } from '../../../shared/errors.ts';
+import { MAX_BYTES_IN_FLIGHT } from '../../../shared/wire.ts';
 import type { LinkStatus } from './link.ts';
 import type { Links } from './links.ts';
 import { SessionPeer } from './session-peer.ts';
@@ -31,13 +32,12 @@ export interface SessionOptions {
   readonly members: Readonly<Record<string, SessionMember>>;
   /** Ends the session with the code `cancelled`. */
   readonly signal?: AbortSignal;
-  /** Bytes on their way, and bytes unread, per peer, direction and lane, above which senders wait; 32 MiB by default. */
+  /** Bytes on their way, and bytes unread, per peer, direction and lane, above which senders wait; MAX_BYTES_IN_FLIGHT by default. */
   readonly queueBytes?: number;
   /** How long a link may be down before the session gives up; a minute by default. */
   readonly patienceMs?: number;
 }
 
-const QUEUE_BYTES = 32 * 1024 * 1024;
 const PATIENCE_MS = 60_000;
 /** How long `close` waits for peers to take what was sent. */
 const CLOSE_WAIT_MS = 10_000;
@@ -80,7 +80,7 @@ export class Session implements Transport {
           party,
           fingerprint,
           role,
-          queueBytes: options.queueBytes ?? QUEUE_BYTES,
+          queueBytes: Math.min(options.queueBytes ?? MAX_BYTES_IN_FLIGHT, MAX_BYTES_IN_FLIGHT),
           patienceMs: options.patienceMs ?? PATIENCE_MS,
           onFailure: (error, tell) => this.#fail(error, tell),
           onChange: () => this.#lookWhetherReady(),

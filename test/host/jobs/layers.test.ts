@@ -121,7 +121,8 @@ describe('jobs with listed layers', () => {
       'model-layer-unused',
     ],
     ['{ layers: [{ kind: add }] }', 'model-inputs-count'],
-    ['{ layers: [{ kind: dense, units: 2 }] }', 'job-model-outputs'],
+    ['{ layers: [{ kind: dense, units: 3 }] }', 'job-model-outputs'],
+    ['{ layers: [{ kind: dense, units: 2 }, { kind: sigmoid }] }', 'job-model-last-layer'],
   ])('%s is refused', async (model, code) => {
     const file = await writeJob(model);
     await expect(simulateJobFile(file)).rejects.toThrow(expect.objectContaining({ code }));

@@ -1,13 +1,21 @@
 /** Sessions over real links: agreement on terms, losing connections, peers that misbehave, ending. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { FRAME_HEADER_BYTES, writeFrameHeader } from '../../../shared/wire.ts';
-import type { FrameHeader } from '../../../shared/wire.ts';
+import {
+  CHUNK_BYTES,
+  FRAME_HEADER_BYTES,
+  MAX_BYTES_IN_FLIGHT,
+  MAX_FRAMES_IN_FLIGHT,
+  writeFrameHeader,
+} from '../../../shared/wire.ts';
+import type { Control, FrameHeader } from '../../../shared/wire.ts';
+import { Inbox } from '../../../engine/runtime/inbox.ts';
 import type { MessageKey } from '../../../engine/runtime/transport.ts';
 import type { Connection } from '../../../main/host/peers/connection.ts';
 import { dialLink } from '../../../main/host/peers/dial-link.ts';
+import { IncomingLane } from '../../../main/host/peers/incoming-lane.ts';
 import { sessionTag } from '../../../main/host/peers/links.ts';
 import type { LinksOptions } from '../../../main/host/peers/links.ts';
-import type { Session } from '../../../main/host/peers/session.ts';
+import type { Session, SessionOptions } from '../../../main/host/peers/session.ts';
 import { parseAddress } from '../../../shared/address.ts';
 import { cuttingProxy } from './cutting-proxy.ts';
 import { connected, identityOf, linkState, membersOf, openHost, pair, pairAll, sessionOn } from './hosts.ts';
@@ -285,7 +293,10 @@ describe('ending', () => {
 
 describe('peers that misbehave', () => {
   /** A paired host `b` whose connection the test drives by hand. */
-  async function puppet(): Promise<{ a: TestHost; session: Session; connection: Connection; greet(): Promise<void> }> {
+  async function puppet(
+    onControl: (control: Control) => void = () => {},
+    options: Partial<SessionOptions> = {},
+  ): Promise<{ a: TestHost; session: Session; connection: Connection; greet(): Promise<void> }> {
     const a = await host('a');
     const identity = await identityOf('b');
     a.links.pin({ fingerprint: identity.fingerprint, name: 'b', addresses: [] });
@@ -293,7 +304,7 @@ describe('peers that misbehave', () => {
     const connection = await dialLink(target, identity, 'puppet', AbortSignal.timeout(60_000));
     open.push({ close: async () => connection.close() });
     const members = { ...membersOf([a]), b: { fingerprint: identity.fingerprint, role: 'compute' } };
-    const session = sessionOn(a, [a], { members });
+    const session = sessionOn(a, [a], { members, ...options });
     const greet = async () => {
       const body = {
         session: 'session-1',
@@ -306,7 +317,7 @@ describe('peers that misbehave', () => {
         received: { rounds: 0, material: 0 },
         answer: true,
       };
-      connection.start({ onFrame: () => {}, onControl: () => {}, onEnd: () => {} });
+      connection.start({ onFrame: () => {}, onControl, onEnd: () => {} });
       connection.control({ name: 'session-hello', body });
       await session.ready();
     };
@@ -382,6 +393,56 @@ describe('peers that misbehave', () => {
     await greet();
     connection.control({ name: 'session-end', body: { session: '', attempt: -1, code: 'Not A Code' } });
     await expect(session.receive('b', key(9), 1)).rejects.toMatchObject({ code: 'control-malformed', party: 'b' });
+  });
+
+  test('messages that nobody asked for, without waiting for room', async () => {
+    const { session, connection, greet } = await puppet();
+    await greet();
+    const chunk = Buffer.alloc(CHUNK_BYTES);
+    // As many as are held unread, and as many as may be on their way; the next one is too much.
+    for (let sequence = 0; sequence < 2 * (MAX_BYTES_IN_FLIGHT / CHUNK_BYTES) + 2; sequence++) {
+      connection.send(frame({ sequence, round: sequence }, chunk));
+    }
+    await expect(session.receive('b', key(9), 1)).rejects.toMatchObject({ code: 'window-exceeded', party: 'b' });
+  });
+
+  test('empty messages that nobody asked for take room too', async () => {
+    const { session, connection, greet } = await puppet(undefined, { queueBytes: 64 * 1024 });
+    await greet();
+    for (let sequence = 0; sequence < 2 * MAX_FRAMES_IN_FLIGHT; sequence++)
+      connection.send(frame({ sequence, round: sequence }));
+    await expect(session.receive('b', key(9), 1)).rejects.toMatchObject({ code: 'window-exceeded', party: 'b' });
+  });
+
+  test('pings without end', async () => {
+    const { session, connection, greet } = await puppet();
+    await greet();
+    for (let number = 0; number < 3_001; number++) connection.send(frame({ type: 'ping', sessionTag: 0, chunks: 0 }));
+    await expect(session.receive('b', key(9), 1)).rejects.toMatchObject({ code: 'too-many-messages', party: 'b' });
+  });
+
+  test('whoever goes on with a session that has ended is told so once', async () => {
+    const ends: Control[] = [];
+    const answered = Promise.withResolvers<void>();
+    const { session, connection, greet } = await puppet((control) => {
+      if (control.name === 'session-end') ends.push(control);
+      if (control.name === 'talk') answered.resolve();
+    });
+    await greet();
+    session.abort('cancelled');
+    for (let sequence = 0; sequence < 10; sequence++) connection.send(frame({ sequence, round: sequence }, one));
+    // What is answered after them was answered later.
+    connection.control({ name: 'talk', body: { what: 'question', number: 1, part: 0, parts: 1, text: '{}' } });
+    await answered.promise;
+    expect(ends).toHaveLength(2);
+  });
+
+  test('a message for which there is no memory', () => {
+    const lane = new IncomingLane('rounds', new Inbox('b', () => {}), 1);
+    const totalBytes = Number.MAX_SAFE_INTEGER;
+    const header = { type: 'data', lane: 'rounds', sessionTag: 1, sequence: 0, acknowledged: 0, totalBytes } as const;
+    const place = { attempt: 0, execution: 0, round: 0, chunk: 0, chunks: 2 };
+    expect(lane.take({ ...header, ...place }, Buffer.alloc(FRAME_HEADER_BYTES))).toBe('message-too-large');
   });
 
   test('frames before the hello are not taken', async () => {

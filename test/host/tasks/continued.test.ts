@@ -11,7 +11,7 @@ import type { ModelWeights, TrainedModel } from '../../../shared/model.ts';
 import { modelLayerSchema } from '../../../shared/job.ts';
 import { epochBatches } from '../../../shared/schedule.ts';
 import { plainForward } from '../../engine/models/plain-forward.ts';
-import { withoutMetadata } from '../../helpers/onnx-models.ts';
+import { asOperators, withoutMetadata } from '../../helpers/onnx-models.ts';
 import { simulateJobFile } from '../../helpers/simulated-job.ts';
 import { withFolder } from '../../parties/program.ts';
 
@@ -88,17 +88,20 @@ function close(ours: ModelWeights, clear: ModelWeights, first: ModelWeights): vo
   }
 }
 
-describe('an imported graph with batch normalisation, ending in scores', () => {
+describe('an imported graph with a shortcut and batch normalisation, ending in scores', () => {
+  const operators = ['operators', 'sigmoid'];
+  const layers = probabilities.description.layers.map(({ kind }) => kind);
   test.each([
-    ['of one party', '{ file: model.onnx, owner: a }'],
-    ['with public weights', '{ file: model.onnx }'],
-  ])('%s, trains as in the clear, and comes back as ONNX', (_, model) =>
+    ['of one party, read as operators', '{ file: model.onnx, owner: a }', asOperators, operators],
+    ['with public weights, read as operators', '{ file: model.onnx }', asOperators, operators],
+    ['of one party, read as layers', '{ file: model.onnx, owner: a }', withoutMetadata, layers],
+  ])('%s, trains as in the clear, and comes back as ONNX', (_, model, foreign, kinds) =>
     withFolder(async (folder) => {
-      const file = await writeJob(folder, withoutMetadata(writeOnnx(classifier)), { model });
+      const file = await writeJob(folder, foreign(writeOnnx(classifier)), { model });
       const { compiled, result } = await simulateJobFile(file, join(folder, 'model.onnx'));
       const trained = result.get('b')?.model;
       if (trained === undefined) throw new Error('b has no model');
-      expect(trained.description.layers.map(({ kind }) => kind)).toEqual(['operators', 'sigmoid']);
+      expect(trained.description.layers.map(({ kind }) => kind)).toEqual(kinds);
       expect(result.get('a')).toMatchObject({ model: undefined, metrics: undefined });
       const { layout, job } = compiled;
       const clear = await trainBaseline({
@@ -136,7 +139,7 @@ const regressor: TrainedModel = {
 };
 
 test.each([
-  ['a graph', withoutMetadata(writeOnnx(regressor)), 'operators'],
+  ['a graph', asOperators(writeOnnx(regressor)), 'operators'],
   ['our own layers', writeOnnx(regressor), 'dense'],
 ])('a regression by %s starts from the answers of the file, in the label’s unit', (_, model, last) =>
   withFolder(async (folder) => {
@@ -163,6 +166,50 @@ test.each([
     before.forEach((value, i) => expect(Math.abs(value - (kernel[i] ?? NaN))).toBeLessThan(2));
   }),
 );
+
+/** Two classes with a score each, as PyTorch's classifiers have them. */
+const pair = network([{ kind: 'dense', name: 'scores', units: 2 }]);
+const pairProbabilities = network([
+  { kind: 'dense', name: 'scores', units: 2 },
+  { kind: 'softmax', name: 'softmax' },
+]);
+
+test.each([
+  ['read as layers', withoutMetadata],
+  ['read as operators', asOperators],
+])('two scores for two classes, %s: trains and is judged as in the clear', (_, foreign) =>
+  withFolder(async (folder) => {
+    const file = await writeJob(folder, foreign(writeOnnx(pair)), {});
+    const { compiled, result } = await simulateJobFile(file, join(folder, 'model.onnx'));
+    const { model: trained, metrics } = result.get('b') ?? {};
+    expect(trained?.description.layers.at(-1)?.kind).toBe('softmax');
+    const { layout, job } = compiled;
+    const clear = await trainBaseline({
+      ...pairProbabilities,
+      initialWeights: pairProbabilities.weights,
+      task: 'classification',
+      data: {
+        features: Float64Array.from(cells.flat()),
+        labels: Float64Array.from(cells, (_row, row) => classOf(row)),
+      },
+      schedule: Array.from({ length: EPOCHS }, (_epoch, epoch) => [
+        ...epochBatches(layout.train, 8, job.train?.seed ?? 0, epoch),
+      ]).flat(),
+      testRows: layout.test,
+      optimizer: { name: 'sgd', lr: 0.2, momentum: 0.5, dampening: 0, nesterov: false, weightDecay: 0 },
+    });
+    close(trained?.weights ?? new Map(), clear.weights, pairProbabilities.weights);
+    expect(metrics).toMatchObject({ accuracy: (clear.metrics as { accuracy: number }).accuracy });
+    expect(Math.abs((metrics as { loss: number }).loss - clear.metrics.loss)).toBeLessThan(0.01);
+  }),
+);
+
+test('a loss of one score is refused for two', () =>
+  withFolder(async (folder) => {
+    const train = '{ epochs: 1, batch: 8, loss: { name: hinge }, optimizer: { name: sgd, lr: 0.1 }, scale: 0 }';
+    const file = await writeJob(folder, writeOnnx(pair), { train });
+    await expect(simulateJobFile(file, join(folder, 'model.onnx'))).rejects.toMatchObject({ code: 'job-loss-outputs' });
+  }));
 
 test.each([
   ['of another width', { features: '{ a: [p0, p1], b: [] }' }, 'job-model-input'],

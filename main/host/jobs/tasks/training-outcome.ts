@@ -7,6 +7,7 @@ import { isSquared, names } from '../../../../engine/nn/training/spec.ts';
 import type { TrainingSpec } from '../../../../engine/nn/training/spec.ts';
 import type { Revealed } from '../../../../engine/runtime/script.ts';
 import { decodeFixed } from '../../../../engine/runtime/words.ts';
+import { answeringDense } from '../../../../shared/job-model.ts';
 import type { Job } from '../../../../shared/job.ts';
 import { weightShapes } from '../../../../shared/model.ts';
 import type {
@@ -62,10 +63,10 @@ export function runMetrics(job: Job, spec: TrainingSpec, revealed: readonly Reve
   return { ...scores, ...(history.length === 0 ? {} : { history }) };
 }
 
-/** The weights of a model whose last layer is dense, so that its answers are `factor` times as large. */
-export function scaledLastDense({ layers }: ModelDescription, weights: ModelWeights, factor: number): ModelWeights {
-  const last = layers.at(-1);
-  if (last?.kind !== 'dense') return weights;
+/** The weights of a model whose answers are a multiple of a dense layer's weights, so that they are `factor` times as large. */
+export function scaledLastDense(description: ModelDescription, weights: ModelWeights, factor: number): ModelWeights {
+  const last = answeringDense(description);
+  if (last === undefined) return weights;
   return new Map(
     [...weights].map(([key, { shape, data }]) => [
       key,

@@ -3,9 +3,10 @@ import { checkReached, memberNames, wordsInSlots } from '../../../../engine/nn/m
 import { weightWords } from '../../../../engine/nn/model-weights.ts';
 import { splitGraphs } from '../../../../engine/nn/split/graphs.ts';
 import { labelScale } from '../../../../engine/nn/split/spec.ts';
+import { trainingLoss } from '../../../../engine/nn/losses/table.ts';
 import { trainingGraphs } from '../../../../engine/nn/training/graphs.ts';
 import { trainingScript } from '../../../../engine/nn/training/script.ts';
-import { names } from '../../../../engine/nn/training/spec.ts';
+import { names, scoreWidth } from '../../../../engine/nn/training/spec.ts';
 import type { TrainingSpec } from '../../../../engine/nn/training/spec.ts';
 import { encodeFixed } from '../../../../engine/runtime/words.ts';
 import { InputError, InternalError } from '../../../../shared/errors.ts';
@@ -13,6 +14,7 @@ import { initialWeights } from '../../../../shared/initialise.ts';
 import { continuedModel, describeModel, modelInputShape } from '../../../../shared/job-model.ts';
 import { partyOrder } from '../../../../shared/job-roles.ts';
 import type { Job } from '../../../../shared/job.ts';
+import { binaryLosses } from '../../../../shared/losses.ts';
 import { scaledGraph } from '../../../../shared/layers/operators.ts';
 import type { ModelDescription, ModelWeights, TrainedModel } from '../../../../shared/model.ts';
 import { publicModel } from '../../../../shared/published-model.ts';
@@ -66,6 +68,7 @@ export function trainingTask(job: Job, schemas: SchemasByParty, published: Publi
     reveal: { model: job.reveal.model, metrics: job.reveal.metrics },
     labelMagnitudeBits: SCALED_BITS,
   };
+  checkBinaryLoss(plain);
   const spec: TrainingSpec = { ...plain, modelNoise: modelNoise(job, plain) };
   const continued = (file: TrainedModel): ModelWeights => scaledLastDense(description, file.weights, 1 / unit);
   const publicWeights = (): ModelWeights => {
@@ -127,6 +130,16 @@ export function trainingTask(job: Job, schemas: SchemasByParty, published: Publi
   };
 }
 
+/** @throws InputError `job-loss-outputs` for a loss of one score with a model of two. */
+function checkBinaryLoss(spec: TrainingSpec): void {
+  const { name } = trainingLoss(spec.task, spec.loss);
+  const scores = scoreWidth(spec);
+  if (scores === 1 || !binaryLosses.includes(name)) return;
+  throw new InputError('job-loss-outputs', `The loss ${name} is of one score, and the model gives ${scores}.`, {
+    hint: 'Use crossEntropy, or let the model end in one score, that of the second class.',
+  });
+}
+
 /** A graph of operators answers in the label's unit, and is trained on scaled labels; a dense layer's weights are scaled instead. */
 function inScaledUnits(description: ModelDescription, unit: number): ModelDescription {
   const last = description.layers.at(-1);
@@ -150,7 +163,7 @@ function labelWords(
     .forEach((block, i) => {
       if (block.owner !== party || labels === undefined) return;
       const own = slots === undefined ? labels.subarray(block.from, block.from + block.rows) : labels;
-      const values = labelValues(job, own);
+      const values = labelValues(spec, own);
       const place = (cell: number): string => `Label ${cell + 1}`;
       const encoded = encodeFixed(values, scale, spec.labelMagnitudeBits, place);
       const width = labels.length === 0 ? 1 : values.length / labels.length;
@@ -161,9 +174,9 @@ function labelWords(
 }
 
 /** Labels as the loss takes them: the value or class 0 / 1, or one-hot over the classes. */
-function labelValues(job: Job, labels: Float64Array): Float64Array {
-  const classes = job.classes[Object.values(job.label)[0] ?? '']?.length ?? 0;
-  if (job.task === 'regression' || classes === 2) return labels;
+function labelValues(spec: TrainingSpec, labels: Float64Array): Float64Array {
+  const classes = scoreWidth(spec);
+  if (spec.task === 'regression' || classes === 1) return labels;
   const oneHot = new Float64Array(labels.length * classes);
   labels.forEach((label, row) => (oneHot[row * classes + label] = 1));
   return oneHot;
