@@ -17,7 +17,7 @@ const slowFiles = [
   'test/tooling/{ci,imports,packaging}.test.ts',
 ];
 /** Generous: a machine may be loaded, and only what hangs waits so long. */
-const patience = { testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 60_000 } } };
+const patience = { testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 240_000 } } };
 const testsIn = (folders: readonly string[]): string[] => folders.map((folder) => `test/${folder}/**/*.test.ts`);
 
 /**

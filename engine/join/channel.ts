@@ -13,12 +13,19 @@ const CHUNK_ITEMS = BATCH_POINTS;
 export class JoinChannel {
   readonly #transport: Transport;
   readonly #terms: JoinTerms;
-  readonly signal: AbortSignal | undefined;
+  readonly #end = new AbortController();
+  /** Of everything that is done for the join. */
+  readonly signal: AbortSignal;
 
   constructor(transport: Transport, terms: JoinTerms, signal: AbortSignal | undefined) {
     this.#transport = transport;
     this.#terms = terms;
-    this.signal = signal;
+    this.signal = signal === undefined ? this.#end.signal : AbortSignal.any([signal, this.#end.signal]);
+  }
+
+  /** Nothing is sent, received or computed from now on. */
+  end(reason: unknown): void {
+    this.#end.abort(reason);
   }
 
   send(peer: string, phase: number, payload: Uint8Array, chunk = 0): Promise<void> {

@@ -102,6 +102,10 @@ export async function tagsByRing(
       if (hop === hops) return list;
       sending = channel.sendList(next, Phase.points + hop, list, POINT_BYTES);
     }
+  } catch (error) {
+    // What is under way must neither leave nor meet the scalar when it is gone.
+    channel.end(error);
+    throw error;
   } finally {
     scalar.erase();
   }

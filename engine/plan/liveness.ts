@@ -49,8 +49,9 @@ export function liveness(program: Program): Liveness {
   return { party, dealer, round, rounds };
 }
 
-/** Whether anything crosses a link: not where the owner of a value is the only one to learn it. */
+/** Whether anything crosses a link: not where all who learn a value have it. */
 function isExchange(step: Step): boolean {
+  if (step.op === 'reveal' && step.share.place === 'known') return false;
   if (step.op === 'reveal') return step.from === undefined || step.receivers.some((name) => name !== step.from);
   return step.op === 'open';
 }

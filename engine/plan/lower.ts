@@ -87,10 +87,18 @@ class Lowering {
     }
     for (const { name, node, receivers } of this.#graph.reveals) {
       const bits = Math.min(this.#b.wordBits, Math.ceil(this.#graph.node(node).bound) + 2);
-      const share = this.#secret(node).complete();
-      this.#b.tagged(this.#graph.node(node), () => this.#b.reveal(share, name, receivers, bits));
+      this.#b.tagged(this.#graph.node(node), () => this.#reveal(name, node, receivers, bits));
     }
     return this.#b.finish();
+  }
+
+  /** What everybody knows is sent only to receivers that are no compute parties, by the first of them. */
+  #reveal(name: string, node: number, receivers: readonly string[], bits: number): void {
+    const known = this.#public(node);
+    const inside = known === undefined ? [] : receivers.filter((party) => this.#parties.includes(party));
+    if (known !== undefined && inside.length > 0) this.#b.reveal(known, name, inside, bits);
+    const outside = receivers.filter((party) => !inside.includes(party));
+    if (known === undefined || outside.length > 0) this.#b.reveal(this.#secret(node).complete(), name, outside, bits);
   }
 
   #store(name: string, value: SecretValue, masked: boolean): void {

@@ -128,7 +128,7 @@ function collect(
     return work;
   };
   const stores: { state: string; value: Words }[] = [];
-  const self = program.parties[index];
+  const self = program.parties[index] ?? '';
   const zero = new Set<number>();
   const isOwn = (party: number | undefined): boolean => party === undefined || party === index;
   const locals: { operation: LocalOperation; tag: Tag; round: number; defines: number[]; reads: number[] }[] = [];
@@ -200,13 +200,16 @@ function collect(
         break;
       }
       case 'reveal': {
-        const sender = step.from === undefined ? undefined : program.parties.indexOf(step.from);
+        // What everybody knows each receiver tells itself.
+        const isKnown = step.share.place === 'known';
+        if (isKnown && !step.receivers.includes(self)) break;
+        const sender = isKnown ? index : step.from === undefined ? undefined : program.parties.indexOf(step.from);
         if (isOwn(sender)) materialiseZeros([step.share.value], step.tag);
         at(live.round[step.share.value] ?? 0).reveals.push({
           step: stepIndex,
           name: step.name,
           share: step.share,
-          receivers: step.receivers,
+          receivers: isKnown ? [self] : step.receivers,
           width: step.width,
           sender,
           tag: step.tag,

@@ -107,10 +107,12 @@ export type StepBody =
     }
   /**
    * Blinded shares, mod 2^width, to the receivers, who alone add them up (corrections C1); the sum is a signed number. `from`
-   * only that party's share is not zero, so it alone sends, and what it sends is the result.
+   * only that party's share is not zero, so it alone sends, and what it sends is the result. What everybody knows (place
+   * `known`) is not sent: each receiver, a compute party, has the result.
    */
   | {
       readonly op: 'reveal';
+      /** A share, or words that are `known`. */
       readonly share: Words;
       readonly name: string;
       readonly receivers: readonly string[];

@@ -3,20 +3,25 @@
  * node-crypto.ts implements it. Keys are typed so that they print as nothing.
  */
 
+import { InternalError } from '../../shared/errors.ts';
+
 const KEY_BYTES = 32;
 
 /** A 256-bit secret that neither prints nor serialises. Erase it when its job ends. */
 export class SecretKey {
   readonly #bytes: Uint8Array;
+  #erased = false;
   constructor(bytes: Uint8Array) {
     if (bytes.length !== KEY_BYTES) throw new RangeError(`a key has ${KEY_BYTES} bytes, not ${bytes.length}`);
     this.#bytes = bytes;
   }
-  /** The raw bytes: only for a primitive's key argument. */
+  /** The raw bytes: only for a primitive's key argument. InternalError `key-erased`: zeros would be a key that all know. */
   expose(): Uint8Array {
+    if (this.#erased) throw new InternalError('key-erased', 'A key was used after it had been erased.');
     return this.#bytes;
   }
   erase(): void {
+    this.#erased = true;
     this.#bytes.fill(0);
   }
   toString(): string {

@@ -160,7 +160,7 @@ describe('a window and its host', () => {
     const waiting = page.bridge.call('host.status', {});
     await newest(children).terminate();
     expect(await waiting).toHaveProperty('ok');
-    await page.until(() => page.state === 'lost');
+    await page.until(() => page.states.some(({ state }) => state === 'lost'));
     expect(await page.bridge.call('host.status', {})).toMatchObject({ ok: false, error: { code: 'host-away' } });
     await page.until(() => page.state === 'connected');
     expect(children.hosts).toHaveLength(2);
@@ -232,11 +232,12 @@ test('a run on this machine has its parties in processes that the shell started'
   const job = await writeSmallJob(folder);
   const text = readFileSync(job, 'utf8').replaceAll(/data: (\w+\.csv)/gu, `data: ${folder}/$1`);
   const run = async (): Promise<void> => {
-    page.events.length = 0;
     const { id } = (await page.call('runs.startLocal', { text })) as { id: string };
-    const ended = (): boolean =>
-      page.events.some(({ name, body }) => name === 'runs.changed' && (body as { state: string }).state !== 'running');
-    await page.until(ended);
+    const hasEnded = (body: { readonly id: string; readonly state: string }): boolean =>
+      body.id === id && body.state !== 'running';
+    await page.until(() =>
+      page.events.some(({ name, body }) => name === 'runs.changed' && hasEnded(body as Parameters<typeof hasEnded>[0])),
+    );
     expect(await page.call('runs.get', { id })).toMatchObject({ state: 'done', hasInsights: true });
   };
   await run();
@@ -250,5 +251,5 @@ test('a run on this machine has its parties in processes that the shell started'
   expect(children.parties).toHaveLength(6);
   expect(children.gpuPages).toHaveLength(pages);
   // main heard of it too: the tray came and went
-  expect([running[0], running.at(-1)]).toEqual([1, 0]);
+  await expect.poll(() => [running[0], running.at(-1)]).toEqual([1, 0]);
 });

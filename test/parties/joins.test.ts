@@ -4,7 +4,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { numberedLines, range, writeJoinedJob } from './joined-job.ts';
-import { startTacit, tacit, withFolder } from './program.ts';
+import { SlowLines } from '../helpers/slow-line.ts';
+import { startTacitWith, tacit, withFolder } from './program.ts';
 import type { Ended } from './program.ts';
 
 interface Figures {
@@ -162,13 +163,17 @@ test('a party is killed while identifiers are joined and again in training: no o
     const file = await writeJoinedJob(folder, files, '{ how: ids, on: id }', {
       train: '{ epochs: 8, batch: 64, optimizer: { name: sgd, lr: 0.05 }, test: 0.2 }',
     });
-    const running = startTacit('run', file, '--local', join(folder, 'parties'), '--json');
-    const pidOf = (party: string): number =>
-      (JSON.parse(readFileSync(join(folder, 'parties', party, 'owner.json'), 'utf8')) as { pid: number }).pid;
+    // Identifiers are joined under the number of the first execution, in few frames.
+    const lines = new SlowLines(folder, { b: 0, a: 30 }, 600_000);
+    const running = startTacitWith(lines.environment, 'run', file, '--local', join(folder, 'parties'), '--json');
     await running.said(/a: joining identifiers/);
-    process.kill(pidOf('b'), 'SIGKILL');
+    process.kill(await lines.slowed('b'), 'SIGKILL');
+    lines.mend('b');
+    await lines.slowed('a');
     await running.said(/a: connecting, attempt 2[^]*a: training/);
-    process.kill(pidOf('d'), 'SIGKILL');
+    const { pid } = JSON.parse(readFileSync(join(folder, 'parties', 'd', 'owner.json'), 'utf8')) as { pid: number };
+    process.kill(pid, 'SIGKILL');
+    lines.mend('a');
     const { code, json, stderr } = await running.ended;
     expect(code).toBe(0);
     expect(json).toMatchObject({ attempt: 3, join: { rows: 6_000 } });
@@ -186,10 +191,10 @@ test('a party is killed while slots are trained on: the others wait, and the mod
     const file = await writeJoinedJob(folder, files, '{ how: hidden, on: id, form: keyed, revealCount: true }', {
       train: '{ epochs: 4, batch: 64, optimizer: { name: sgd, lr: 0.05 }, test: 0.2, metricsEvery: 2 }',
     });
-    const running = startTacit('run', file, '--local', join(folder, 'parties'), '--json');
-    await running.said(/a: training [3-7]\d %/);
-    const { pid } = JSON.parse(readFileSync(join(folder, 'parties', 'b', 'owner.json'), 'utf8')) as { pid: number };
-    process.kill(pid, 'SIGKILL');
+    const lines = new SlowLines(folder, { b: 60 });
+    const running = startTacitWith(lines.environment, 'run', file, '--local', join(folder, 'parties'), '--json');
+    process.kill(await lines.slowed('b'), 'SIGKILL');
+    lines.mend('b');
     const { code, json, stderr } = await running.ended;
     expect(code, stderr).toBe(0);
     expect(json).toMatchObject({ attempt: 2, join: { rows: 3000, matches: 1000 } });

@@ -22,8 +22,12 @@ export interface Running {
   type(line: string): void;
 }
 
-export function startTacit(...args: string[]): Running {
-  const child = spawn(process.execPath, [entryFile('cli'), ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+export const startTacit = (...args: string[]): Running => startTacitWith({}, ...args);
+
+/** In the environment of this process, with these variables besides. */
+export function startTacitWith(environment: Readonly<Record<string, string>>, ...args: string[]): Running {
+  const env = { ...process.env, ...environment };
+  const child = spawn(process.execPath, [entryFile('cli'), ...args], { stdio: ['pipe', 'pipe', 'pipe'], env });
   let stdout = '';
   let stderr = '';
   const listeners = new Set<() => void>();

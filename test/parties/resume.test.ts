@@ -6,9 +6,10 @@ import { expect, test } from 'vitest';
 import { openDataset } from '../../main/host/datasets/dataset.ts';
 import { splitSample } from '../../main/host/datasets/samples.ts';
 import { samplesFolder } from '../../main/paths.ts';
-import { lives, startTacit, withFolder } from './program.ts';
+import { SlowLines } from '../helpers/slow-line.ts';
+import { lives, startTacitWith, withFolder } from './program.ts';
 
-/** Small steps and many of them, so that there is something to interrupt. */
+/** Small steps and many of them, so that shares are saved between them. */
 async function writeJob(folder: string): Promise<string> {
   const sample = await openDataset([join(samplesFolder, 'digits.csv.gz')]);
   const columns = sample.columns.map(({ name: from }, index) => ({ from, name: index === 64 ? 'digit' : from }));
@@ -44,7 +45,11 @@ reveal: { model: [office-1], metrics: [office-1, office-2] }
   return file;
 }
 
-const start = (file: string, folder: string) => startTacit('run', file, '--local', join(folder, 'parties'), '--json');
+/** All save their shares after some 60 of 290 executions. */
+const AFTER_A_CHECKPOINT = 100;
+
+const start = (file: string, folder: string, lines: SlowLines) =>
+  startTacitWith(lines.environment, 'run', file, '--local', join(folder, 'parties'), '--json');
 
 function processOf(folder: string, party: string): number {
   return (JSON.parse(readFileSync(join(folder, 'parties', party, 'owner.json'), 'utf8')) as { pid: number }).pid;
@@ -59,14 +64,17 @@ interface Figures {
 
 test('a party and then the dealer are killed in training, and the job ends as it would have', async () => {
   await withFolder(async (folder) => {
-    const run = start(await writeJob(folder), folder);
-    await run.said(/office-1: training [4-6]\d %/);
-    process.kill(processOf(folder, 'office-2'), 'SIGKILL');
-    await run.said(/resuming after \d+ executions/);
-    await run.said(/office-2: training [6-8]\d %/);
+    const lines = new SlowLines(folder, { 'office-2': AFTER_A_CHECKPOINT });
+    const run = start(await writeJob(folder), folder, lines);
+    process.kill(await lines.slowed('office-2'), 'SIGKILL');
+    await lines.slowed('office-2', 2);
     process.kill(processOf(folder, 'registry'), 'SIGKILL');
-    const { code, json } = await run.ended;
-    expect(code).toBe(0);
+    lines.mend('office-2');
+    const { code, json, stderr } = await run.ended;
+    expect(code, stderr).toBe(0);
+    for (const party of ['office-1', 'office-2']) {
+      expect(stderr.match(new RegExp(`^${party}: resuming after [1-9]`, 'gm')), stderr).toHaveLength(2);
+    }
     const { attempt, metrics, testRows, parties } = json as Figures;
     expect(attempt).toBe(3);
     expect(Math.abs(metrics.accuracy - metrics.baseline.accuracy)).toBeLessThanOrEqual(3 / testRows);
@@ -77,23 +85,26 @@ test('a party and then the dealer are killed in training, and the job ends as it
 test('a run whose launcher was killed leaves no process, and goes on when it is started again', async () => {
   await withFolder(async (folder) => {
     const file = await writeJob(folder);
-    const run = start(file, folder);
-    await run.said(/office-1: training [4-9]\d %/);
+    const lines = new SlowLines(folder, { 'office-2': AFTER_A_CHECKPOINT });
+    const run = start(file, folder, lines);
+    await lines.slowed('office-2');
     const processes = ['office-1', 'office-2', 'registry'].map((party) => processOf(folder, party));
     run.signal('SIGKILL');
     await run.ended;
-    await expect.poll(() => processes.filter(lives), { timeout: 20_000 }).toEqual([]);
-    const { code, json, stderr } = await start(file, folder).ended;
-    expect(code).toBe(0);
-    expect(stderr).toMatch(/resuming after \d+ executions/);
+    await expect.poll(() => processes.filter(lives)).toEqual([]);
+    lines.mend('office-2');
+    const { code, json, stderr } = await start(file, folder, lines).ended;
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/resuming after [1-9]/);
     expect((json as Figures).attempt).toBe(2);
   });
 });
 
 test('an interrupted run ends its processes and exits with 130', async () => {
   await withFolder(async (folder) => {
-    const demo = startTacit('demo', '--json', '--folder', folder);
-    await demo.said(/clinic-a: training/);
+    const lines = new SlowLines(folder, { lab: 3 });
+    const demo = startTacitWith(lines.environment, 'demo', '--json', '--folder', folder);
+    await lines.slowed('lab');
     const processes = ['clinic-a', 'clinic-b', 'lab', 'registry'].map((party) => processOf(folder, party));
     demo.signal('SIGINT');
     const { code, json } = await demo.ended;

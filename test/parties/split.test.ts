@@ -4,7 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openStore } from '../../main/host/store/store.ts';
-import { startTacit, tacit, withFolder } from './program.ts';
+import { SlowLines } from '../helpers/slow-line.ts';
+import { startTacitWith, tacit, withFolder } from './program.ts';
 import { writeSmallJob } from './small-job.ts';
 
 test('the owner of the features is killed in training, and the job ends as it would have', () =>
@@ -23,14 +24,14 @@ test('the owner of the features is killed in training, and the job ends as it wo
       `x,y\n${rows.map((_, row) => `${Math.sin(row)},${Math.cos(row * 3)}\n`).join('')}`,
     );
     await writeFile(join(files, 'b.csv'), `outcome\n${rows.map((label) => `${label}\n`).join('')}`);
-    const run = startTacit('run', job, '--local', join(folder, 'parties'), '--json');
     // Two predicted seconds of work and more: there is a checkpoint.
-    await run.said(/a: training [6-9]\d %/);
-    const owner = readFileSync(join(folder, 'parties', 'a', 'owner.json'), 'utf8');
-    process.kill((JSON.parse(owner) as { pid: number }).pid, 'SIGKILL');
+    const lines = new SlowLines(folder, { a: 400 });
+    const run = startTacitWith(lines.environment, 'run', job, '--local', join(folder, 'parties'), '--json');
+    process.kill(await lines.slowed('a'), 'SIGKILL');
+    lines.mend('a');
     const { code, json, stderr } = await run.ended;
     expect(code, stderr).toBe(0);
-    expect(stderr).toMatch(/resuming after \d+ executions/);
+    expect(stderr).toMatch(/resuming after [1-9]/);
     const { attempt, metrics, parties } = json as {
       attempt: number;
       metrics: { accuracy: number; loss: number; baseline: { accuracy: number; loss: number } };

@@ -112,9 +112,9 @@ requires('chromium')('the interface for everybody', () => {
 
   test('sample run, dashboard and export with the keyboard alone', async () => {
     await press(page, button('Try it on this machine'));
-    await page.getByRole('heading', { name: 'Parties' }).waitFor({ timeout: 60_000 });
+    await page.getByRole('heading', { name: 'Parties' }).waitFor();
     expect(await focused()).toBe('content');
-    await page.getByRole('link', { name: 'Where the time went' }).waitFor({ timeout: 240_000 });
+    await page.getByRole('link', { name: 'Where the time went' }).waitFor();
     await walkThrough();
     await press(page, page.getByRole('link', { name: 'Where the time went' }));
     await page.getByRole('heading', { name: 'Timeline' }).waitFor();
@@ -124,7 +124,7 @@ requires('chromium')('the interface for everybody', () => {
     await press(page, layer, 'Space');
     expect(await page.locator('tr.selected').count()).toBeGreaterThan(0);
     await press(page, button('Predict on this machine'));
-    await page.getByRole('columnheader', { name: 'Predicted' }).waitFor({ timeout: 60_000 });
+    await page.getByRole('columnheader', { name: 'Predicted' }).waitFor();
     expect(await focused()).not.toMatch(/^BODY/);
     for (const [name, content] of [
       ['Layers as CSV', 'layer,phase,computeMs,predictedMs,'],

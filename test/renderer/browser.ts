@@ -1,10 +1,11 @@
 /** Debian's Chromium on the built interface: pages, what axe finds in them, and their screenshots. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
+import { rendererFolder } from '../../main/paths.ts';
 
 const root = join(import.meta.dirname, '../..');
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -12,11 +13,31 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/
 const keepsScreenshots = process.env['TACIT_SCREENSHOTS'] === '1';
 const screenshots = join(root, 'docs/screenshots');
 
+/** Only what hangs waits so long: a machine may be loaded. */
+export const PATIENCE_MS = 240_000;
 export const WINDOW = { width: 1280, height: 800 };
 
-/** Leaves what is there, which a test beside this one may be serving: unchanged sources give files of the same names. */
+/**
+ * Builds the interface where hosts find it. A test beside this one may be serving it and building it too: files come whole, those
+ * that have not changed stay as they are, and pages come after what they load.
+ */
 export async function buildInterface(): Promise<void> {
-  await build({ root: join(root, 'renderer'), logLevel: 'error', build: { emptyOutDir: false } });
+  mkdirSync(rendererFolder, { recursive: true });
+  const outDir = mkdtempSync(`${rendererFolder}-`);
+  try {
+    await build({ root: join(root, 'renderer'), logLevel: 'error', build: { outDir, emptyOutDir: false } });
+    const files = readdirSync(outDir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(outDir, join(entry.parentPath, entry.name)));
+    for (const file of files.sort((a, b) => Number(a.endsWith('.html')) - Number(b.endsWith('.html')))) {
+      const [made, served] = [join(outDir, file), join(rendererFolder, file)];
+      if (existsSync(served) && readFileSync(served).equals(readFileSync(made))) continue;
+      mkdirSync(dirname(served), { recursive: true });
+      renameSync(made, served);
+    }
+  } finally {
+    rmSync(outDir, { recursive: true });
+  }
 }
 
 export function launch(): Promise<Browser> {
@@ -29,7 +50,7 @@ export function launch(): Promise<Browser> {
 /** A window of its own, with what its console complained of. */
 export async function openPage(browser: Browser, url: string): Promise<{ page: Page; complaints: string[] }> {
   const context = await browser.newContext({ viewport: WINDOW, colorScheme: 'light', reducedMotion: 'reduce' });
-  context.setDefaultTimeout(60_000);
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (message) => {

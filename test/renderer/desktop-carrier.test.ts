@@ -16,7 +16,7 @@ import type { Api } from '../../main/host/api/services.ts';
 import { serveNewHost } from '../host/api/clients.ts';
 import type { ServedHost } from '../host/api/clients.ts';
 import { requires } from '../helpers/requires.ts';
-import { buildInterface, keepScreenshots, launch, seriousFindings, WINDOW } from './browser.ts';
+import { buildInterface, keepScreenshots, launch, PATIENCE_MS, seriousFindings, WINDOW } from './browser.ts';
 
 const endOf = (port: MessagePort): MessageEnd => ({
   send: (message) => port.postMessage(message),
@@ -56,7 +56,7 @@ requires('chromium')('the interface in a window of the desktop app', () => {
     const { port1, port2 } = new MessageChannel();
     servePort(api, endOf(port1));
     page = await browser.newPage({ viewport: WINDOW, reducedMotion: 'reduce' });
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(PATIENCE_MS);
     page.on('pageerror', (error) => complaints.push(error.message));
     const client = portClient(endOf(port2), (name, body) => {
       void page.evaluate(([n, b]) => (globalThis as never as Saying).say('event', n, b), [name, body] as const);

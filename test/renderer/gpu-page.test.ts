@@ -1,7 +1,7 @@
 /** The page that computes on the graphics card, in Chromium on its software driver, for kernels in this process. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import type { FramePort } from '../../engine/kernels/remote/frames.ts';
@@ -19,8 +19,6 @@ import { longSuite, requires } from '../helpers/requires.ts';
 import { expectTwins, twinPlan } from '../helpers/training-twins.ts';
 import { temporaryStore } from '../host/store/temporary.ts';
 import { buildInterface } from './browser.ts';
-
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
 const description = {
   inputShape: [12],

@@ -14,15 +14,18 @@ test.runIf(process.platform === 'linux')('without a display the interface is ser
   const env = { ...process.env, DISPLAY: '', WAYLAND_DISPLAY: '' };
   const child = spawn(process.execPath, [program, '--folder', join(folder, 'data')], { env });
   let said = '';
-  child.stdout.setEncoding('utf8');
-  for await (const text of child.stdout) {
-    said += String(text);
-    if (said.includes('Ctrl-C')) break;
-  }
+  const ended = once(child, 'exit');
+  const isServed = new Promise<void>((resolve) => {
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+      if (said.includes('Ctrl-C')) resolve();
+    });
+  });
+  await Promise.race([isServed, ended]);
   expect(said).toMatch(/cannot be opened: .*(?:binary|display).* served to a browser instead/u);
   const [url = ''] = /http:\S+/u.exec(said) ?? [];
   expect(await (await fetch(url)).text()).toContain('<div id="app">');
   child.kill('SIGTERM');
-  expect((await once(child, 'exit'))[0]).toBe(0);
+  expect((await ended)[0]).toBe(0);
   rmSync(folder, { recursive: true });
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
+import { fc } from '../helpers/properties.ts';
 import { describe, expect, test } from 'vitest';
 import { canonicalDigest, canonicalJson } from '../../shared/canonical.ts';
 import { datasetSchema, scalePowerOf, sortCategories } from '../../shared/dataset.ts';

@@ -1,5 +1,5 @@
 /** Identifiers from key columns: normalisation, several columns, duplicates, types. */
-import fc from 'fast-check';
+import { fc } from '../helpers/properties.ts';
 import { describe, expect, test } from 'vitest';
 import type { Cell } from '../../shared/dataset.ts';
 import {

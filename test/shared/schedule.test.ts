@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '../helpers/properties.ts';
 import { describe, expect, test } from 'vitest';
 import { initialWeights } from '../../shared/initialise.ts';
 import { expandTemplate } from '../../shared/templates.ts';

@@ -1,33 +1,27 @@
 /**
- * The programs of a split training. The owner of the features has run the network forward in the clear, so that the gradient of
- * the loss by the scores is offset + slope * label, with two coefficients of its own; from there the backward pass goes on shares
- * by products with the owner's private kernels and activations, which cost no comparison and no table. What is revealed, to the
- * owner alone, is the sum over the batch of each weight's gradient, with noise that nobody knows where the job asks for it.
- *
- * A chain of L dense layers with ReLU takes 3 L + 1 rounds a step, its noise 18 that need no data. The full Jacobian, as CrypTen's
- * DPSplitModel outlines it, would be an input of batch * outputs * weights numbers; a chain needs its factors only: kernels,
- * activations and derivatives.
+ * The programs of a split training. Whatever depends on features and weights only is their owner's, who computes it alone and in
+ * the clear: the whole forward pass, of any layers, and the gradient of the loss by the scores up to the label, in which it is
+ * linear. Labels enter shares there, and backward goes on by products with what the owner knows: no comparison, no table. What is
+ * revealed, to the owner alone, is the sum over the batch of each weight's gradient, with noise that nobody knows where the job
+ * asks for it.
  */
 import { batchSizes } from '../../../shared/schedule.ts';
-import { weightShapes } from '../../../shared/model.ts';
-import { randomNormal } from '../../functions/randomness.ts';
+import { modelWeights } from '../../../shared/model.ts';
+import type { ModelWeight } from '../../../shared/model.ts';
+import { gradients } from '../../autograd/gradients.ts';
+import { softmaxParts } from '../../functions/softmax.ts';
 import { Graph } from '../../tensor/graph.ts';
-import { concat, indexInput, knownInput, linear, privateInput, stateInput } from '../../tensor/tensor.ts';
+import { concat, constant, indexInput, knownInput, linear, privateInput, stateInput } from '../../tensor/tensor.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { forward, scoreLayers } from '../forward.ts';
+import type { TrainingPass, WeightTensors } from '../layers/layer.ts';
+import type { Loss } from '../losses/loss.ts';
+import { lossOf, trainingLoss } from '../losses/table.ts';
 import { graphOptions, storeTable, tableRows, tableShape } from '../table.ts';
-import { isEvaluated, metricNames, names, scoreWidth } from '../training/spec.ts';
+import { withNoise } from '../training/gaussian-noise.ts';
+import { isEvaluated, metricNames, names, scoreWidth, WEIGHT_MAGNITUDE_BITS } from '../training/spec.ts';
 import { addSum, beginTotals, evaluationRows, keepsTotals, metricsGraph } from '../training/totals.ts';
-import { denseChain } from './chain.ts';
-import {
-  deltaBits,
-  DELTA_SCALE,
-  derivativeScale,
-  KERNEL_BITS,
-  labelScale,
-  METRIC_BITS,
-  splitNames,
-  TAKEN_BITS,
-} from './spec.ts';
+import { FACTOR_SCALE, GAIN_BITS, labelScale, splitNames, TRAINED_BITS } from './spec.ts';
 import type { SplitSpec } from './spec.ts';
 
 export function splitGraphs(spec: SplitSpec): Graph[] {
@@ -62,100 +56,162 @@ function labelRows(graph: Graph, spec: SplitSpec, index: Tensor): Tensor {
   }).gatherRows(index);
 }
 
+/** The owner's weights: all that it brings of the model. */
+export function ownWeights(graph: Graph, spec: SplitSpec): WeightTensors {
+  return new Map(
+    modelWeights(spec.description).map((weight) => [
+      weight.key,
+      privateInput(graph, splitNames.weight(weight.key), spec.split.owner, weight.shape, weightBits(weight)),
+    ]),
+  );
+}
+
+/** log2 of the largest magnitude. */
+export function weightBits({ role }: ModelWeight): number {
+  return role === 'statistic' ? WEIGHT_MAGNITUDE_BITS : TRAINED_BITS;
+}
+
+export function trainedKeys({ description }: SplitSpec): string[] {
+  return modelWeights(description).flatMap(({ key, role }) => (role === 'statistic' ? [] : [key]));
+}
+
+/** Dropout as in other trainings; running statistics are the owner's. */
+export function splitPass(graph: Graph, { split }: SplitSpec): TrainingPass {
+  return {
+    mask: (layer, shape, kept) => knownInput(graph, names.mask(layer), shape, Math.log2(kept) + 0.01),
+    update: (key, value) => value.reveal(splitNames.statistic(key), [split.owner]),
+  };
+}
+
+export interface LinearInLabel {
+  /** Of the scores' shape. */
+  readonly offset: Tensor;
+  readonly slope: Tensor;
+}
+
+/** The gradient of the summed loss by the scores is offset + slope * label: from what it is at labels of 0 and of 1. */
+export function gradientByLabel(spec: SplitSpec, scores: Tensor): LinearInLabel {
+  const loss = splitLoss(spec);
+  const at = (label: number): Tensor =>
+    loss.seed(scores, constant(scores.graph, filled(scores.size, label), scores.shape));
+  const offset = at(0);
+  return { offset, slope: at(1).sub(offset) };
+}
+
+function splitLoss(spec: SplitSpec): Loss {
+  return lossOf(trainingLoss(spec.task, spec.loss), scoreWidth(spec));
+}
+
+function filled(length: number, value: number): number[] {
+  return new Array<number>(length).fill(value);
+}
+
 function stepGraph(spec: SplitSpec, rows: number): Graph {
-  const { fractionBits, split } = spec;
+  const { split, description } = spec;
   const graph = new Graph(graphOptions(spec, names.step(rows)));
-  const own = (name: string, shape: readonly number[], bits: number, scale = fractionBits): Tensor =>
-    privateInput(graph, name, split.owner, shape, bits, scale);
   const index = indexInput(graph, names.rowNumbers, rows);
-  const bits = deltaBits(spec);
-  const links = denseChain(spec.description);
-  let delta = graph.scope('loss', 'forward', () => {
-    const offset = own(splitNames.offset, [rows, scoreWidth(spec)], bits, DELTA_SCALE);
-    const slope = own(splitNames.slope, [rows, 1], bits, DELTA_SCALE);
-    const raw = linear('gradient', [
-      [1n, slope.mulRaw(labelRows(graph, spec, index))],
-      [1n, offset],
+  const weights = ownWeights(graph, spec);
+  const x = tableRows(graph, spec, index).reshape([rows, ...description.inputShape]);
+  const scores = forward(scoreLayers(description), weights, x, splitPass(graph, spec));
+  const seed = graph.scope('loss', 'forward', () => {
+    const scale = spec.fractionBits + GAIN_BITS;
+    const cut = (values: Tensor): Tensor =>
+      (split.norm === undefined
+        ? values
+        : values.mulRaw(privateInput(graph, splitNames.factor, split.owner, [rows, 1], 0.01, FACTOR_SCALE))
+      ).rescaled(scale);
+    const { offset, slope } = gradientByLabel(spec, scores);
+    const gradient = linear('gradient', [
+      [1n, cut(slope).mulRaw(labelRows(graph, spec, index))],
+      [1n, cut(offset)],
     ]);
-    return raw.assumeBelow(bits).rescaled(DELTA_SCALE);
+    return gradient.rescaled(scale).timesPowerOfTwo(GAIN_BITS);
   });
-  for (const [position, { layer }] of [...links.entries()].reverse()) {
-    graph.scope(layer.name, 'backward', () => {
-      const isFirst = position === 0;
-      const taken = isFirst
-        ? tableRows(graph, spec, index)
-        : own(splitNames.taken(layer.name), [rows, layer.inputs], TAKEN_BITS);
-      reveal(spec, `${layer.name}/kernel`, taken.matmulRaw(delta, { transposeA: true }));
-      if (layer.useBias) reveal(spec, `${layer.name}/bias`, delta.sum(0));
-      if (isFirst) return;
-      const kernel = own(splitNames.kernel(layer.name), [layer.inputs, layer.outputs], KERNEL_BITS);
-      const product = delta.matmulRaw(kernel, { transposeB: true });
-      const scale = derivativeScale(spec, links[position - 1]);
-      // Zeros and ones leave room for the product as it is.
-      const back = scale === 0 ? product : product.rescaled(DELTA_SCALE);
-      const derivative = own(splitNames.derivative(layer.name), [rows, layer.inputs], 0.01, scale);
-      delta = back.mulRaw(derivative).assumeBelow(bits).rescaled(DELTA_SCALE);
-    });
-  }
+  const keys = trainedKeys(spec);
+  const sums = gradients(
+    [[scores, seed]],
+    keys.flatMap((key) => weights.get(key) ?? []),
+  );
+  keys.forEach((key, i) => {
+    const sum = sums[i];
+    if (sum !== undefined) graph.scope('privacy', 'reveal', () => reveal(spec, key, sum));
+  });
   return graph;
 }
 
 /** With normal noise, rounded to the graph's scale together with it: finer digits would pass beside the noise. */
-function reveal({ split }: SplitSpec, key: string, sum: Tensor): void {
-  const { graph } = sum;
+function reveal({ split, fractionBits }: SplitSpec, key: string, sum: Tensor): void {
   const { deviation, parties, owner } = split;
-  graph.scope('privacy', 'reveal', () => {
-    const noise = (): Tensor => {
-      const drawn = randomNormal({ graph, parties }, sum.shape);
-      return drawn.timesRaw(deviation, Math.max(0, sum.scale - drawn.scale));
-    };
-    const noisy = deviation === 0 ? sum : sum.add(noise());
-    noisy.rescaled(graph.options.fractionBits).reveal(splitNames.gradient(key), [owner]);
-  });
+  const noisy = deviation === 0 ? sum : withNoise(sum.raw, deviation * 2 ** GAIN_BITS, parties);
+  noisy.rescaled(fractionBits).reveal(splitNames.gradient(key), [owner]);
 }
 
-/** Sums over test rows, of coefficients by which the owner knows each metric to depend on the label. */
+/** Sums over test rows, of what the owner knows each metric to be for a label. */
 function evaluationGraph(spec: SplitSpec): Graph {
   const rows = evaluationRows(spec);
-  const width = scoreWidth(spec);
-  const { split, fractionBits } = spec;
+  const { description } = spec;
   const graph = new Graph(graphOptions(spec, names.evaluate));
+  const index = indexInput(graph, names.rowNumbers, rows);
+  const x = tableRows(graph, spec, index).reshape([rows, ...description.inputShape]);
+  const scores = forward(scoreLayers(description), ownWeights(graph, spec), x);
   graph.scope('metrics', 'evaluate', () => {
-    const y = labelRows(graph, spec, indexInput(graph, names.rowNumbers, rows));
+    const y = labelRows(graph, spec, index);
+    const weight = knownInput(graph, names.rowWeights, [rows, 1], 0.01);
+    const total = (perRow: Tensor): Tensor => perRow.sum(1).sum(0).reshape([1]);
     for (const metric of metricNames(spec)) {
-      const offset = privateInput(
-        graph,
-        splitNames.metricOffset(metric),
-        split.owner,
-        [1],
-        METRIC_BITS + Math.log2(rows),
-        2 * fractionBits,
-      );
-      const slope = privateInput(graph, splitNames.metricSlope(metric), split.owner, [rows, width], METRIC_BITS);
-      const terms = [offset, slope.mulRaw(y).sum(1).sum(0).reshape([1])];
-      if (metric === names.squaredError) {
-        const weight = knownInput(graph, names.rowWeights, [rows, 1], 0.01);
-        terms.push(y.mul(y).mulRaw(weight).reshape([rows]).sum(0).reshape([1]));
-      }
+      const { offset, slope } = metricByLabel(spec, metric, scores);
+      const terms = [offset.mulRaw(weight), slope.mul(weight).mulRaw(y)];
+      // (z - y)^2 has a part that the labels alone make.
+      if (metric === names.squaredError) terms.push(y.mul(y).mulRaw(weight));
       const sum = linear(
         metric,
-        terms.map((term) => [1n, term] as const),
+        terms.map((term) => [1n, total(term)] as const),
       );
-      addSum(spec, metric, sum);
+      addSum(spec, metric, sum.rescaled(2 * spec.fractionBits));
     }
   });
   return graph;
+}
+
+/** A metric of a row is offset [rows, 1] + sum of slope [rows, outputs] * label. */
+function metricByLabel(spec: SplitSpec, metric: string, scores: Tensor): LinearInLabel {
+  const { graph } = scores;
+  const [rows = 0, outputs = 1] = scores.shape;
+  if (metric === names.squaredError) return { offset: scores.mul(scores), slope: scores.timesInteger(-2n) };
+  if (metric === names.correct) {
+    if (outputs > 1)
+      return {
+        offset: constant(graph, filled(rows, 0), [rows, 1]),
+        slope: softmaxParts(scores).oneHot.toNumber().transpose(),
+      };
+    const bit = scores.atLeast(0).toNumber();
+    return { offset: bit.neg().addNumber(1), slope: bit.timesInteger(2n).addNumber(-1) };
+  }
+  const loss = splitLoss(spec);
+  const none = loss.value(scores, constant(graph, filled(scores.size, 0), scores.shape));
+  const ofClass = (k: number): Tensor =>
+    loss.value(
+      scores,
+      constant(
+        graph,
+        filled(scores.size, 0).map((_, i) => Number(i % outputs === k)),
+        scores.shape,
+      ),
+    );
+  return {
+    offset: none,
+    slope: concat(
+      filled(outputs, 0).map((_, k) => ofClass(k).sub(none)),
+      1,
+    ),
+  };
 }
 
 /** The owner's weights, to whoever receives the model. */
 function revealGraph(spec: SplitSpec): Graph {
   const graph = new Graph(graphOptions(spec, names.reveal));
   graph.scope('model', 'reveal', () => {
-    for (const [key, shape] of weightShapes(spec.description))
-      privateInput(graph, splitNames.weight(key), spec.split.owner, shape, KERNEL_BITS).reveal(
-        names.weight(key),
-        spec.reveal.model,
-      );
+    for (const [key, weight] of ownWeights(graph, spec)) weight.reveal(names.weight(key), spec.reveal.model);
   });
   return graph;
 }

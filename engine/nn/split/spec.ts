@@ -4,16 +4,17 @@
  */
 import { InputError } from '../../../shared/errors.ts';
 import type { LossSpec } from '../../../shared/losses.ts';
-import type { ChainLink } from './chain.ts';
+import type { ModelDescription } from '../../../shared/model.ts';
+import { batchStatisticsLayer } from '../batch-statistics.ts';
 import type { TrainingSpec } from '../training/spec.ts';
 
 export interface SplitSpec extends TrainingSpec {
   readonly split: {
     /** Who has the features, runs the model in the clear and learns each batch's gradient. */
     readonly owner: string;
-    /** What one label can change a gradient's sum by, at most; undefined: whatever the rows give. */
+    /** What one label can change a gradient's sum by, at most; undefined: whatever the rows give. Without the loss's factor. */
     readonly norm: number | undefined;
-    /** Deviation of the noise on every revealed sum; 0 for none. */
+    /** Deviation of the noise on every revealed sum, without the loss's factor; 0 for none. */
     readonly deviation: number;
     /** All compute parties, who draw the noise together. */
     readonly parties: readonly string[];
@@ -21,42 +22,31 @@ export interface SplitSpec extends TrainingSpec {
 }
 
 export const splitNames = {
-  /** Part of the scores' gradients that no label changes, [rows, outputs], and what the labels are multiplied by, [rows, 1]. */
-  offset: 'clear/offset',
-  slope: 'clear/slope',
-  /** What a layer after the first takes, [rows, inputs]; the derivatives of its activations before it, of the same shape. */
-  taken: (layer: string): string => `clear/taken/${layer}`,
-  derivative: (layer: string): string => `clear/derivative/${layer}`,
-  kernel: (layer: string): string => `clear/kernel/${layer}`,
-  /** A metric is offset + sum of slope and label: [1] and [rows, outputs]. */
-  metricOffset: (metric: string): string => `clear/${metric}/offset`,
-  metricSlope: (metric: string): string => `clear/${metric}/slope`,
+  /** The owner's weights, brought to every execution. */
   weight: (key: string): string => `clear/weight/${key}`,
-  /** Revealed to the owner of the features: the batch's summed gradient by a weight, with noise. */
+  /** How far each row is scaled down, at most 1: [rows, 1]. */
+  factor: 'clear/factor',
+  /** Revealed to the owner of the features: the batch's summed gradient by a weight, times 2^GAIN_BITS, with noise. */
   gradient: (key: string): string => `gradient/${key}`,
+  /** Computed by the owner: a running statistic after the step. */
+  statistic: (key: string): string => `statistic/${key}`,
 } as const;
 
-/** Fraction bits of gradients by scores and by layers' outputs. */
-export const DELTA_SCALE = 20;
-/** log2 of the largest magnitudes that the owner brings: what layers take, kernels, slopes and offsets of metrics. */
-export const TAKEN_BITS = 10;
-export const KERNEL_BITS = 6;
-export const METRIC_BITS = 8;
-/** Gradients of one row by a layer's output, where nothing bounds them. */
-const FREE_BITS = 8;
+/** Gradients are computed as so much larger: their roundings on the way are as much finer. */
+export const GAIN_BITS = 6;
+/** Fraction bits of rows' factors. */
+export const FACTOR_SCALE = 24;
+/** log2 of the largest magnitudes of trained weights, which the owner brings. */
+export const TRAINED_BITS = 6;
 
 /** Fraction bits of labels: none for classes, whose products with slopes need no truncation then. */
 export function labelScale({ task, fractionBits }: SplitSpec): number {
   return task === 'classification' ? 0 : fractionBits;
 }
 
-/** log2 of the largest gradient of a row by the output of any layer: the owner keeps each row's below twice `norm`. */
-export function deltaBits({ split }: SplitSpec): number {
-  return split.norm === undefined ? FREE_BITS : Math.log2(split.norm) + 1.01;
-}
-
 /**
- * Refuses losses whose gradient is no linear function of the label: the owner brings its two coefficients.
+ * Refuses losses whose gradient is no linear function of the label, score by score: its two coefficients are what the owner
+ * computes.
  * @throws InputError `split-loss`.
  */
 export function checkSplitLoss(loss: LossSpec, outputs: number): void {
@@ -70,7 +60,16 @@ export function checkSplitLoss(loss: LossSpec, outputs: number): void {
   });
 }
 
-/** Fraction bits of the derivatives behind a layer: none where they are zeros and ones. */
-export function derivativeScale({ fractionBits }: SplitSpec, link: ChainLink | undefined): number {
-  return link?.activations.every((name) => name === 'relu') === true ? 0 : fractionBits;
+/**
+ * What a label changes is bounded row by row, so rows must not depend on each other.
+ * @throws InputError `split-batch-statistics` naming the layer.
+ */
+export function checkRowsApart(description: ModelDescription): void {
+  const layer = batchStatisticsLayer(description);
+  if (layer === undefined) return;
+  throw new InputError(
+    'split-batch-statistics',
+    `Layer ${layer.name} (${layer.kind}) takes statistics over the rows of a batch: what one label changes has no bound row by row.`,
+    { hint: 'Use layerNorm or groupNorm, or leave privacy.split.norm and its noise out.' },
+  );
 }

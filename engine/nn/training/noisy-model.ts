@@ -2,10 +2,10 @@
  * Noise on a model when it is revealed (output perturbation: Chaudhuri, Monteleoni, Sarwate, JMLR 12, 2011), drawn on shares so
  * that no party knows it. Knows nothing of how the model was trained, nor of what the noise guarantees.
  */
-import { randomNormal } from '../../functions/randomness.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import { knownInput, linear } from '../../tensor/tensor.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { withNoise } from './gaussian-noise.ts';
 import { lengthFactor } from './optimizers/clip.ts';
 import { names, WEIGHT_MAGNITUDE_BITS } from './spec.ts';
 
@@ -18,22 +18,15 @@ export interface ModelNoise {
   readonly parties: readonly string[];
 }
 
-/** Binary digits of the deviation. */
-const DEVIATION_DIGITS = 10;
-
 /** The weights as they may be revealed, by key. 18 rounds for the noise, and 12 for a cut beside them. */
 export function noisyModel(
   graph: Graph,
   weights: ReadonlyMap<string, Tensor>,
   { norm, deviation, parties }: ModelNoise,
 ): Map<string, Tensor> {
-  const bits = DEVIATION_DIGITS + Math.max(0, Math.ceil(-Math.log2(deviation)));
   const bounded = norm === undefined ? weights : nearFirst(graph, weights, norm);
   return new Map(
-    [...bounded].map(([key, weight]) => {
-      const drawn = randomNormal({ graph, parties }, weight.shape);
-      return [key, weight.add(drawn.timesRaw(deviation, bits)).rescaled(weight.scale)];
-    }),
+    [...bounded].map(([key, weight]) => [key, withNoise(weight, deviation, parties).rescaled(weight.scale)]),
   );
 }
 

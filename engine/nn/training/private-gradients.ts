@@ -8,12 +8,12 @@ import { InputError } from '../../../shared/errors.ts';
 import type { Layer } from '../../../shared/layers/table.ts';
 import { gradients } from '../../autograd/gradients.ts';
 import { inverseSquareRootOf } from '../../functions/powers.ts';
-import { randomNormal } from '../../functions/randomness.ts';
 import { where } from '../../tensor/comparisons.ts';
 import { constant, linear } from '../../tensor/tensor.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { forward } from '../forward.ts';
 import type { WeightTensors } from '../layers/layer.ts';
+import { withNoise } from './gaussian-noise.ts';
 
 export interface PrivateGradients {
   /** Length that a row's gradient is cut to. */
@@ -101,11 +101,7 @@ export function privateGradients(
       .provedBelow(0.01)
       .reshape([rows, 1]);
   });
-  const noisy = (sum: Tensor): Tensor =>
-    graph.scope('privacy', 'update', () => {
-      const drawn = randomNormal({ graph, parties }, sum.shape);
-      return sum.add(drawn.timesRaw(noise * norm, Math.max(0, sum.scale - drawn.scale)));
-    });
+  const noisy = (sum: Tensor): Tensor => graph.scope('privacy', 'update', () => withNoise(sum, noise * norm, parties));
   const found = new Map<string, Tensor>();
   places.forEach(({ layer, input }, i) => {
     const delta = deltas[i];

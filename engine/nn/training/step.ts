@@ -5,6 +5,7 @@ import { gradients } from '../../autograd/gradients.ts';
 import { Graph } from '../../tensor/graph.ts';
 import { knownInput } from '../../tensor/tensor.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { batchStatisticsLayer } from '../batch-statistics.ts';
 import { forward, scoreLayers } from '../forward.ts';
 import type { TrainingPass } from '../layers/layer.ts';
 import { hasMembership, memberFactor, weighted } from '../membership.ts';
@@ -61,11 +62,7 @@ function noisyGradients(keys: readonly string[], chain: Chain, seed: Tensor, pri
  * @throws InputError `batch-norm-hidden-rows` where a batch holds rows that do not count.
  */
 function trainingPass(graph: Graph, spec: TrainingSpec): TrainingPass {
-  const batchNorm = spec.description.layers.find(
-    (layer) =>
-      layer.kind === 'batchNorm' ||
-      (layer.kind === 'operators' && layer.graph.nodes.some(({ operator }) => operator === 'BatchNormalization')),
-  );
+  const batchNorm = batchStatisticsLayer(spec.description);
   if (batchNorm !== undefined && hasMembership(spec)) {
     throw new InputError(
       'batch-norm-hidden-rows',

@@ -168,7 +168,7 @@ class AttemptRun {
       if (last !== undefined && keepsShares(this.#compiled.job)) await this.#save(executor, last);
     } finally {
       executor.dispose();
-      this.#clear?.dispose();
+      await this.#clear?.dispose();
       streams.erase();
       for (const key of zeroKeys.values()) key.erase();
     }
@@ -251,7 +251,7 @@ class AttemptRun {
     const { program, number, known, kind, epoch } = execution;
     const before = kind === 'evaluate' ? await this.#transport.total() : undefined;
     const drawn = this.#drawn(execution);
-    const clear = this.#clear?.inputs(execution) ?? [];
+    const clear = (await this.#clear?.inputs(execution)) ?? [];
     const revealed = await executor.execute(program, number, {
       inputs: new Map([...inputs, ...clear, ...drawn]),
       known,

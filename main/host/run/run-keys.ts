@@ -95,8 +95,7 @@ export async function zeroKeys(
     const body = { ephemeral: encode(ephemeral), identity: encode(identity), signature: encode(signature) };
     await control.send(peer.name, 'zero-key', 0, body, signal);
     const answer = await control.receive(peer.name, 'zero-key', 0, zeroKeySchema, signal);
-    const theirs = checkedKey(context, self.name, peer, answer);
-    const shared = new SecretKey(new Uint8Array(diffieHellman({ privateKey, publicKey: theirs })));
+    const shared = sharedWith(privateKey, checkedKey(context, self.name, peer, answer), peer.name);
     const transcript = [encode(ephemeral), answer.ephemeral].sort().join('|');
     const names = [self.name, peer.name].sort();
     const { session, agreementDigest, planDigest, attempt } = context;
@@ -138,6 +137,18 @@ function checkedKey(
   throw new PeerError('zero-key-unproved', peer.name, `${peer.name} sent a key that its pinned key has not signed.`, {
     hint: `Ask ${peer.name} to look into its log; nothing was shared.`,
   });
+}
+
+/** OpenSSL refuses keys of low order, whose product would be zero. */
+function sharedWith(privateKey: KeyObject, publicKey: KeyObject, peer: string): SecretKey {
+  try {
+    return new SecretKey(new Uint8Array(diffieHellman({ privateKey, publicKey })));
+  } catch (cause) {
+    throw new PeerError('zero-key-weak', peer, `${peer} sent a key of low order, which hides nothing.`, {
+      hint: `Ask ${peer} to check its program; nothing was shared.`,
+      cause,
+    });
+  }
 }
 
 function malformed(peer: string): PeerError {

@@ -62,12 +62,9 @@ export async function simulateJob(
       for (const execution of executions) {
         signal.throwIfAborted();
         const { program, number, epoch, known } = execution;
-        const now = new Map(
-          [...inputs].map(([party, words]) => [
-            party,
-            new Map([...words, ...(clear.get(party)?.inputs(execution) ?? [])]),
-          ]),
-        );
+        const now = new Map(inputs);
+        for (const [party, work] of clear)
+          now.set(party, new Map([...(inputs.get(party) ?? []), ...(await work.inputs(execution))]));
         const fed = withRandomness(crypto, now, compiled.randomness.get(program) ?? []);
         const learned = await simulation.execute(program, { inputs: fed, known });
         plan.parties.forEach((party, i) => {
@@ -78,7 +75,7 @@ export async function simulateJob(
         });
         options.onExecution?.(execution, executions.length);
       }
-      for (const work of clear.values()) work.dispose();
+      for (const work of clear.values()) await work.dispose();
       return new Map(
         plan.parties.map((party) => [
           party,

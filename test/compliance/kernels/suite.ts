@@ -4,7 +4,7 @@
  * compared, so a write outside an output shows too.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import fc from 'fast-check';
+import { fc } from '../../helpers/properties.ts';
 import type {
   BitSlot,
   Factor,

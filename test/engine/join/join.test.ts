@@ -1,7 +1,7 @@
 /** Joins of all kinds against a plaintext join, over memory transports. */
 import { createRequire } from 'node:module';
 import type { PSILibrary } from '@openmined/psi.js/implementation/psi.d.ts';
-import fc from 'fast-check';
+import { fc } from '../../helpers/properties.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Curve } from '../../../engine/join/curve.ts';
 import { simulateJoin } from '../../../engine/join/simulation.ts';

@@ -1,12 +1,17 @@
 /** A participant that does not keep to the protocol is refused by name, and the others say nothing more. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BATCH_POINTS } from '../../../engine/join/curve.ts';
 import type { Curve } from '../../../engine/join/curve.ts';
+import { joinParty } from '../../../engine/join/join.ts';
 import { simulateJoin } from '../../../engine/join/simulation.ts';
 import type { JoinTerms } from '../../../engine/join/terms.ts';
 import { Phase } from '../../../engine/join/terms.ts';
 import { wasmCurve } from '../../../engine/join/wasm/pool.ts';
+import { SecretKey } from '../../../engine/random/crypto-port.ts';
 import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
-import { listsByParty, termsOf } from './joins.ts';
+import { memoryNetwork } from '../../../engine/runtime/memory-transport.ts';
+import type { Transport } from '../../../engine/runtime/transport.ts';
+import { listsByParty, pack, termsOf } from './joins.ts';
 import type { Sent } from './watched-transport.ts';
 import { watched } from './watched-transport.ts';
 
@@ -170,6 +175,31 @@ describe('outcomes', () => {
     const { error } = await withRogue('bela', Phase.positions, first, 2, { sizes });
     expect(error).toMatchObject({ kind: 'peer', code: 'join-position-invalid', party: 'bela' });
   });
+});
+
+test('nothing leaves after a refusal, least of all under a scalar that was erased', async () => {
+  const list = Array.from({ length: 8 * BATCH_POINTS }, (_, i) => `${i}`);
+  const terms = termsOf([list, list]);
+  const network = memoryNetwork(terms.parties);
+  const log: Sent[] = [];
+  const control = new AbortController();
+  const takePart = (transport: Transport, signal?: AbortSignal): Promise<unknown> =>
+    joinParty(terms, pack(list), { transport, crypto: nodeCrypto, curve, ...(signal === undefined ? {} : { signal }) });
+  const rogue = watched(network.get('bela')!, [], ({ phase, payload }) =>
+    phase === Phase.points ? put(ZERO_POINT, 0)(payload.slice()) : payload,
+  );
+  const bela = takePart(rogue, control.signal);
+  const anna = takePart(watched(network.get('anna')!, log));
+  await expect(anna).rejects.toMatchObject({ code: 'join-point-low-order', party: 'bela' });
+  const sent = log.length;
+  expect(log.filter(({ phase }) => phase === Phase.points).length).toBeLessThan(8);
+  // What the curve had begun with before is done when these are.
+  const one = new Uint8Array(32);
+  one[0] = 9;
+  for (let i = 0; i < 8; i++) await curve.multiply(one, new SecretKey(nodeCrypto.randomBytes(32)));
+  expect(log.length).toBe(sent);
+  control.abort(new Error('enough'));
+  await expect(bela).rejects.toThrow('enough');
 });
 
 test('other terms are noticed before anything else moves', async () => {

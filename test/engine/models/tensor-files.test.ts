@@ -1,5 +1,5 @@
 /** .npy and TensorProto files, in and out, and damaged ones. */
-import fc from 'fast-check';
+import { fc } from '../../helpers/properties.ts';
 import { describe, expect, test } from 'vitest';
 import { readNpy, writeNpy } from '../../../engine/models/npy.ts';
 import { readTensorProto, writeTensorProto } from '../../../engine/models/onnx/tensor-proto.ts';

@@ -127,13 +127,30 @@ describe.each(Object.entries(kernelSets))('%s kernels', (_, kernels) => {
     },
   );
 
-  test('public values, of which only the first party sends the results', async () => {
+  test('public values, revealed to several parties: the oracle’s words, not a byte on any link, nothing dealt', async () => {
     const make = (graph: Graph, name: string): Tensor => knownInput(graph, name, [32], 3);
-    const { job, seen, expected } = await runAll(make, { parties: 3, kernels, receivers: ['c'] });
-    expectSame(seen.revealed.get('c'), expected);
-    expect(seen.frames.map(({ from, to }) => `${from}${to}`)).toEqual(['ac']);
-    expect(job.plan.programs.get('test')?.cost).toMatchObject({ rounds: 1, dealerBytes: [0, 0, 0] });
+    const { job, seen, expected } = await runAll(make, { parties: 3, kernels, receivers: ['b', 'c'] });
+    for (const party of ['b', 'c']) expectSame(seen.revealed.get(party), expected);
+    expect(seen.revealed.get('a')?.size).toBe(0);
+    expect(seen.frames).toEqual([]);
+    const none = [0, 0, 0];
+    const cost = job.plan.programs.get('test')?.cost;
+    expect(cost).toMatchObject({ rounds: 0, bytesSent: none, bytesReceived: none, dealerBytes: none });
   });
+});
+
+test('a public value revealed to a party and to somebody outside: the first party sends it, outside only', async () => {
+  const graph = newGraph();
+  knownInput(graph, 'x', [4], 3)
+    .mul(knownInput(graph, 'y', [4], 3))
+    .reveal('product', ['b', 'outsider']);
+  const job = await TestJob.start([graph], { outsiders: ['outsider'] });
+  const seen = await job.execute('test', { known: { x: words([1, -2, 3, 0.5]), y: words([2, 2, 2, 2]) } });
+  expect(seen.revealed.get('b')?.get('product')).toEqual(words([2, -4, 6, 1]));
+  // Whole bytes of 25 bits each; the cost counts what compute parties receive.
+  expect(job.plan.programs.get('test')?.cost).toMatchObject({ rounds: 1, bytesSent: [16, 0], bytesReceived: [0, 0] });
+  expect(seen.frames.map(({ from, to, payload }) => [from, to, payload.length])).toEqual([['a', 'outsider', 16]]);
+  await job.close();
 });
 
 test('the same words on shares but for the last unit of roundings', async () => {

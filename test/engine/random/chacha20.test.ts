@@ -1,5 +1,5 @@
 /** Our own ChaCha20 and Poly1305 against the RFC and, on drawn inputs, against OpenSSL. */
-import fc from 'fast-check';
+import { fc } from '../../helpers/properties.ts';
 import { createCipheriv } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { chacha20Keystream, openChaCha, poly1305, sealChaCha } from '../../../engine/random/chacha20.ts';

@@ -1,5 +1,5 @@
 /** Progress: rate and time left, bars that fit the terminal, and few plain lines in a log. */
-import fc from 'fast-check';
+import { fc } from '../../helpers/properties.ts';
 import { describe, expect, test } from 'vitest';
 import { advance, barLine, createProgress, deservesLine, plainLine } from '../../../main/cli/progress.ts';
 import type { ProgressState, ProgressUpdate } from '../../../main/cli/progress.ts';

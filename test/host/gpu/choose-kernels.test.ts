@@ -1,5 +1,5 @@
 /** What a job computes on, and what is said of it: every way in which a graphics card can be in the way of itself. */
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Kernels } from '../../../engine/kernels/kernels.ts';
 import { wasmKernels } from '../../../engine/kernels/wasm/wasm.ts';
 import { WebGpuKernels } from '../../../engine/kernels/webgpu/webgpu.ts';
@@ -96,12 +96,16 @@ describe('the CPU computes', () => {
   });
 
   test('where the card is slower on the work of the plan', async () => {
+    // By a clock that goes on only while the card computes.
+    let nowMs = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+    onTestFinished(() => clock.mockRestore());
     const slow = async (): Promise<Kernels> => {
       const cpu = await wasmKernels({ threads: 1 });
       const { run } = cpu;
       const lingering: Kernels['run'] = async (memory, program) => {
         await run.call(cpu, memory, program);
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        nowMs += 5;
       };
       return Object.assign(cpu, { run: lingering });
     };

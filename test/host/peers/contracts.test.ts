@@ -1,5 +1,5 @@
 /** The shared contracts of peers: invitations in their forms, addresses, frame headers. */
-import fc from 'fast-check';
+import { fc } from '../../helpers/properties.ts';
 import { describe, expect, test } from 'vitest';
 import { formatAddress, parseAddress } from '../../../shared/address.ts';
 import { inviteFile, inviteHasExpired, inviteLink, inviteText, parseInvite } from '../../../shared/invite.ts';

@@ -58,12 +58,19 @@ test('a worker whose host is gone is told so, and errors keep their kind, code a
 test('a message that crosses an abort is not lost', async () => {
   const network = memoryNetwork(['a', 'b']);
   const { port1, port2 } = new MessageChannel();
-  serveTransport(network.get('a')!, port1);
+  const served = network.get('a')!;
+  const receive = served.receive.bind(served);
+  const asked = Promise.withResolvers<void>();
+  served.receive = (...parameters) => {
+    asked.resolve();
+    return receive(...parameters);
+  };
+  serveTransport(served, port1);
   const transport = portTransport(port2, 'a', ['b']);
   const abort = new AbortController();
   const received = transport.receive('b', key(0), 2, abort.signal);
-  // Lets the request reach the host before the message is there.
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  // The request reaches the host before the message is there.
+  await asked.promise;
   await network.get('b')!.send('a', key(0), Buffer.from([1, 2]));
   abort.abort();
   expect([...(await received)]).toEqual([1, 2]);

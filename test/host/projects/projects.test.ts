@@ -7,13 +7,13 @@ import { entryHash } from '../../../shared/project.ts';
 import type { Entry, Statement } from '../../../shared/project.ts';
 import { readModelFile } from '../../../main/host/models/model-files.ts';
 import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
+import { PAUSE_MS, slowDown } from '../../helpers/slow-links.ts';
 import { Organisation, pairByInvitation } from './organisations.ts';
 
 const ROWS = 160;
 const rows = Array.from({ length: ROWS }, (_, row) => row);
 const { signal } = new AbortController();
 
-/** Batches are small, so that training has many steps left when the tests pause it and take a host away. */
 const JOB = (epochs: number, features = '"*"'): string => `name: outcome study
 # who brings what
 parties:
@@ -26,7 +26,7 @@ features: ${features}
 label: { south: outcome }
 task: classification
 model: { template: logistic }
-train: { epochs: ${epochs}, batch: 8, optimizer: { name: sgd, lr: 0.3 }, test: 0.2, seed: 3, metricsEvery: 5 }
+train: { epochs: ${epochs}, batch: 32, optimizer: { name: sgd, lr: 0.3 }, test: 0.2, seed: 3, metricsEvery: 5 }
 reveal: { model: [north], metrics: [north, south] }
 `;
 
@@ -50,6 +50,14 @@ describe('three organisations and a dealer', () => {
 
   const detail = (one: Organisation): Promise<ProjectJobDetail> =>
     one.client.call('proposals.get', { id: project, job });
+  /** Waits until all hosts hold what each of them has said. */
+  const delivered = async (): Promise<void> => {
+    for (const one of all) {
+      await one.project(project, ({ members, entries }) =>
+        members.every(({ isSelf, delivered: held }) => isSelf || held === entries),
+      );
+    }
+  };
   /** Waits until an organisation's host holds the version of the job. */
   const version = (one: Organisation, number: number) =>
     one.project(project, ({ jobs }) => jobs.some(({ id, version: held }) => id === job && held === number));
@@ -217,6 +225,7 @@ describe('three organisations and a dealer', () => {
   });
 
   test('what a member did not write, or wrote twice, is refused by name and changes nothing', async () => {
+    await delivered();
     const { links, store } = lab.slot.host!;
     const ask = (to: Organisation, question: object) =>
       links.ask(to.fingerprint, { project, ...question }, signal).catch((error: unknown) => error);
@@ -286,15 +295,23 @@ describe('three organisations and a dealer', () => {
     north.client.socket.on('event', (name: string, run: RunView) => {
       if (name === 'runs.changed') runs.push(run);
     });
-    const training = (one: Organisation, from: number) =>
-      one.client.event('runs.changed', ({ progress }) =>
-        progress.some(({ party, phase: step, done = 0 }) => party === 'south' && step === 'training' && done >= from),
-      );
-    const begun = training(north, 5);
+    // In the middle of training the line to the lab is slow: there is time to pause the run, and to take the lab's host away.
+    let isSlow = true;
+    let onSlow: (attempt: number) => void = () => {};
+    const slowAfter = (attempt: number): Promise<number> =>
+      new Promise((resolve) => (onSlow = (now) => (now > attempt ? resolve(now) : undefined)));
+    slowDown(lab.slot.host!.links, {
+      ...{ from: 40, pauseMs: PAUSE_MS, isMended: () => !isSlow },
+      onSlow: (attempt) => onSlow(attempt),
+    });
+    const begun = north.client.event('runs.changed', ({ progress }) =>
+      progress.some(({ party, phase: step, done = 0 }) => party === 'south' && step === 'training' && done > 20),
+    );
     await vote(south, 'yes');
     await vote(registry, 'yes');
     await vote(lab, 'yes');
     await begun;
+    const first = await slowAfter(0);
     const steer = (one: Organisation, wish: 'go' | 'pause' | 'cancel') =>
       one.client.call('proposals.steer', { id: project, job, wish, reason: '' });
     await steer(south, 'pause');
@@ -303,10 +320,11 @@ describe('three organisations and a dealer', () => {
     expect((await north.client.failure('proposals.steer', { id: project, job, wish: 'go', reason: '' })).code).toBe(
       'run-held',
     );
-    const resumed = training(north, 40);
+    const again = slowAfter(first);
     await steer(south, 'go');
-    await resumed;
+    await again;
     await lab.stop();
+    isSlow = false;
     await lab.start();
     for (const one of all) await phase(one, 'done');
 
@@ -403,11 +421,7 @@ reveal: { predictions: [south] }
   });
 
   test('all hold the same journals, and the audit log has every decision', async () => {
-    for (const one of all) {
-      await one.project(project, ({ members, entries }) =>
-        members.every(({ isSelf, delivered }) => isSelf || delivered === entries),
-      );
-    }
+    await delivered();
     const compared = await Promise.all(all.map((one) => one.client.call('projects.compareHeads', { id: project })));
     for (const { members } of compared)
       expect(members.map(({ verdict }) => verdict)).toEqual(['match', 'match', 'match']);

@@ -74,6 +74,27 @@ describe('zero keys', () => {
   });
 });
 
+test('a signed key of low order is refused, its sender named', async () => {
+  const { a, b, atA, atB } = await ends(1);
+  const asked = zeroKeys(atA, context, { name: 'a', identity: a }, [{ name: 'b', fingerprint: b.fingerprint }], signal);
+  const { publicKey } = generateKeyPairSync('x25519');
+  const ephemeral = publicKey.export({ type: 'spki', format: 'der' });
+  // the coordinate 0
+  ephemeral.fill(0, ephemeral.length - 32);
+  const key = createPrivateKey(b.privateKeyPem.expose());
+  const { session, agreementDigest, planDigest, attempt } = context;
+  const encoded = ephemeral.toString('base64');
+  const text = ['tacit/v1/zero-key', session, agreementDigest, planDigest, attempt, 'b', 'a', encoded]
+    .map((part) => `${String(part).length}:${part}`)
+    .join('|');
+  await atB.send('a', 'zero-key', 0, {
+    ephemeral: encoded,
+    identity: createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64'),
+    signature: sign('sha256', Buffer.from(text), key).toString('base64'),
+  });
+  await expect(asked).rejects.toMatchObject({ kind: 'peer', code: 'zero-key-weak', party: 'b' });
+});
+
 test('a seed is the same at party and dealer, and differs by attempt', async () => {
   const seeds = async (attempt: number): Promise<[string, string]> => {
     const { b, atA, atB } = await ends(attempt);

@@ -1,6 +1,6 @@
 /** Each area of the store on a real file: what goes in comes out, what must be refused is. */
 import Database from 'better-sqlite3';
-import fc from 'fast-check';
+import { fc } from '../../helpers/properties.ts';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';

@@ -2,7 +2,7 @@
  * The vault against a model of it in a few plain maps, over random histories with crashes: same answers, same stock, and
  * never two frames under one mask.
  */
-import fc from 'fast-check';
+import { fc } from '../../helpers/properties.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

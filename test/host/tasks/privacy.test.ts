@@ -88,6 +88,24 @@ test('noise has the deviation that the account takes it to have, and other rando
     expect(runs[0]?.some((value, i) => Math.abs(value - (runs[1]?.[i] ?? 0)) > 1e-3)).toBe(true);
   }));
 
+test('noise on biases has its deviation, however small that is', () =>
+  withFolder(async (folder) => {
+    const hidden = 60;
+    const biases = async (noise: number): Promise<number[]> => {
+      const job = await writeSmallJob(folder, {
+        train: step,
+        model: `{ template: mlp, hidden: [${hidden}] }`,
+        privacy: `{ gradients: { norm: 0.005, noise: ${noise} } }`,
+      });
+      return changes(await simulateJobFile(job)).get('dense1/bias') ?? [];
+    };
+    const [noisy, without] = [await biases(20), await biases(0.000001)];
+    const variance = noisy.reduce((sum, value, i) => sum + ((value - (without[i] ?? 0)) * 40) ** 2, 0) / hidden;
+    // Deviation 0.1, and as many draws.
+    expect(Math.sqrt(variance)).toBeGreaterThan(0.07);
+    expect(Math.sqrt(variance)).toBeLessThan(0.13);
+  }));
+
 test('a job says what its noise guarantees', () =>
   withFolder(async (folder) => {
     const { compiled } = await simulateJobFile(

@@ -1,8 +1,7 @@
 /** A training whose model one party, which has all features, runs in the clear. Knows neither networks nor protocols. */
-import { denseChain } from '../../../../engine/nn/split/chain.ts';
-import { checkSplitLoss } from '../../../../engine/nn/split/spec.ts';
+import { lossOf, trainingLoss } from '../../../../engine/nn/losses/table.ts';
+import { checkRowsApart, checkSplitLoss } from '../../../../engine/nn/split/spec.ts';
 import type { SplitSpec } from '../../../../engine/nn/split/spec.ts';
-import { trainingLoss } from '../../../../engine/nn/losses/table.ts';
 import { scoreWidth } from '../../../../engine/nn/training/spec.ts';
 import type { TrainingSpec } from '../../../../engine/nn/training/spec.ts';
 import { InputError, InternalError } from '../../../../shared/errors.ts';
@@ -41,10 +40,15 @@ export function splitSpec(job: Job, spec: TrainingSpec): SplitSpec | undefined {
       hint: `Let model.owner be ${block.owner}, or leave it out.`,
     });
   }
-  denseChain(spec.description);
-  checkSplitLoss(trainingLoss(spec.task, spec.loss), scoreWidth(spec));
-  const { norm, noise } = asked;
-  return { ...spec, split: { owner: block.owner, norm, deviation: noise * (norm ?? 0), parties: partyOrder(job) } };
+  const [loss, outputs] = [trainingLoss(spec.task, spec.loss), scoreWidth(spec)];
+  checkSplitLoss(loss, outputs);
+  if (asked.norm !== undefined) checkRowsApart(spec.description);
+  // The loss's factor comes in the clear: lengths and noise on shares are without it.
+  const norm = asked.norm === undefined ? undefined : asked.norm / lossOf(loss, outputs).factor;
+  return {
+    ...spec,
+    split: { owner: block.owner, norm, deviation: asked.noise * (norm ?? 0), parties: partyOrder(job) },
+  };
 }
 
 /** The owner's work between executions. TensorFlow.js takes a second to start: it is loaded only here. */

@@ -33,13 +33,13 @@ export interface Learned {
 /** What a party computes in the clear from one execution to the next: inputs that depend on what it learned before. */
 export interface ClearWork {
   /** Its inputs to an execution besides those of the whole job. @throws InputError naming a value out of range. */
-  inputs(execution: Execution): ReadonlyMap<string, BigUint64Array>;
+  inputs(execution: Execution): Promise<ReadonlyMap<string, BigUint64Array>>;
   /** Takes what an execution revealed to the party; returns the names of what nobody needs any more. */
   learn(execution: Execution, revealed: ReadonlyMap<string, BigUint64Array>): ReadonlySet<string>;
   /** What it needs to go on after a checkpoint, by name. */
   save(): ReadonlyMap<string, BigUint64Array>;
   restore(kept: ReadonlyMap<string, BigUint64Array>): void;
-  dispose(): void;
+  dispose(): Promise<void>;
 }
 
 export interface Task {
