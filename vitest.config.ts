@@ -5,7 +5,7 @@ const hostFolders = ['host', 'renderer', 'desktop'];
 const systemFolders = ['parties', 'conformance', 'bench'];
 /** Too slow for a quick check: run with the host's tests. */
 const slowFiles = [
-  'test/compliance/kernels/{partial,webgpu*}.test.ts',
+  'test/compliance/kernels/{partial,wasm-one-thread,webgpu*}.test.ts',
   'test/compliance/transport/{sockets,port}.test.ts',
   'test/engine/functions/**/*.test.ts',
   'test/engine/join/**/*.test.ts',

@@ -1,5 +1,5 @@
 /**
- * `npm run check`: types (those of the interface by svelte-check, with its own configuration), linter, formatting and the quick
+ * `npm run check`: types and linter (types of the interface by svelte-check, with its own configuration), formatting and the quick
  * tests, at the same time: each but the tests keeps one core busy, so together they take little more than half as long as one
  * after the other. Prints what failed, and how long each took.
  */
@@ -10,10 +10,9 @@ const root = resolve(import.meta.dirname, '..');
 
 /** Programs of node_modules/.bin with their arguments. */
 const steps: Readonly<Record<string, readonly [program: string, ...args: string[]]>> = {
-  types: ['tsc', '-p', '.', '--incremental', '--tsBuildInfoFile', 'node_modules/.cache/tsbuild'],
+  'types and lint': ['node', 'scripts/types-and-lint.ts'],
   interface: ['svelte-check', '--tsconfig', 'renderer/tsconfig.json', '--fail-on-warnings'],
-  lint: ['eslint', '.'],
-  format: ['prettier', '--check', '--cache', '--log-level', 'warn', '.'],
+  format: ['prettier', '--check', '--cache', '--cache-strategy', 'content', '--log-level', 'warn', '.'],
   tests: ['vitest', 'run', '--project', 'unit'],
 };
 

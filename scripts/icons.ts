@@ -14,7 +14,7 @@ const WINDOWS_PX = [16, 24, 32, 48, 64, 128, 256];
 const MACOS_TYPES = { ic11: 32, ic12: 64, ic07: 128, ic13: 256, ic08: 256, ic14: 512, ic09: 512, ic10: 1024 } as const;
 
 /** A directory of pictures (ICONDIR), then the pictures. */
-export function icoFile(pictures: ReadonlyMap<number, Buffer>): Buffer {
+function icoFile(pictures: ReadonlyMap<number, Buffer>): Buffer {
   const head = Buffer.alloc(6 + 16 * pictures.size);
   head.writeUInt16LE(1, 2);
   head.writeUInt16LE(pictures.size, 4);
@@ -34,7 +34,7 @@ export function icoFile(pictures: ReadonlyMap<number, Buffer>): Buffer {
 }
 
 /** Chunks of type, length with the head, content; the file is such a chunk itself. */
-export function icnsFile(pictures: ReadonlyMap<string, Buffer>): Buffer {
+function icnsFile(pictures: ReadonlyMap<string, Buffer>): Buffer {
   const chunk = (type: string, content: Buffer): Buffer => {
     const head = Buffer.alloc(8);
     head.write(type, 'latin1');

@@ -19,7 +19,7 @@ import type { SchemasByParty } from './resolve-job.ts';
 
 const FORMAT = 1;
 
-export const memberRoles = ['compute', 'dealer'] as const;
+const memberRoles = ['compute', 'dealer'] as const;
 export type MemberRole = (typeof memberRoles)[number];
 
 const memberSchema = z.strictObject({

@@ -14,7 +14,7 @@ const LINK_PREFIX = 'tacit://join/';
 /** A file or text beyond this is no invitation. */
 const MAX_CHARACTERS = 16_384;
 
-export const inviteSchema = z.strictObject({
+const inviteSchema = z.strictObject({
   tacitInvite: z.literal(FORMAT),
   /** Names the invitation, is no secret. */
   id: z.string().regex(/^[A-Za-z0-9_-]{16}$/),

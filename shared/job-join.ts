@@ -20,7 +20,6 @@ import { partyName, strict } from './strict.ts';
  * they are. left: all records of one party, with what the others have of them.
  */
 const joinKinds = ['rows', 'stack', 'ids', 'hidden', 'left'] as const;
-export type JoinKind = (typeof joinKinds)[number];
 
 /** curve: nobody can test an identifier alone. keyed: quicker, for a matcher and parties who do not collude. */
 const joinForms = ['curve', 'keyed'] as const;

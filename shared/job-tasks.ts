@@ -13,7 +13,7 @@ export const tasks = [
 ] as const;
 export type Task = (typeof tasks)[number];
 
-export const aggregateKinds = ['count', 'sum', 'mean', 'variance', 'correlation', 'histogram'] as const;
+const aggregateKinds = ['count', 'sum', 'mean', 'variance', 'correlation', 'histogram'] as const;
 export type AggregateKind = (typeof aggregateKinds)[number];
 export const aggregatesSchema = z.array(z.enum(aggregateKinds)).min(1);
 

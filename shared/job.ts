@@ -70,7 +70,6 @@ const columnList = z.array(columnNameSchema);
 const featureChoice = z.union([z.literal('*'), columnList], { error: 'must be "*" or a list of columns' });
 
 export const activations = ['relu', 'sigmoid', 'tanh'] as const;
-export type Activation = (typeof activations)[number];
 
 const units = z.int().min(1).max(MAX_LAYER_UNITS);
 /** One layer or block of layers as written in a job. */

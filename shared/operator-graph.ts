@@ -118,7 +118,7 @@ const graphValueSchema = z.strictObject({
 });
 
 /** Name of a weight within its layer. */
-export const weightKeySchema = z.string().regex(/^[A-Za-z0-9_.-]{1,100}$/);
+const weightKeySchema = z.string().regex(/^[A-Za-z0-9_.-]{1,100}$/);
 
 export const operatorGraphSchema: z.ZodType<OperatorGraph> = z.strictObject({
   inputs: z.array(graphValueSchema).max(1000),

@@ -74,7 +74,7 @@ const datasetIdSchema = z.string().min(1).max(64);
 const generationSchema = z.int().min(1);
 
 /** What a member can decide, or say of a run. */
-export const statementSchema = z.discriminatedUnion('kind', [
+const statementSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('answered'),
     answer: z.enum(['accepted', 'declined', 'left']),

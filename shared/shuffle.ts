@@ -5,7 +5,7 @@
 import { InternalError } from './errors.ts';
 
 /** What a stream is for. Streams of different purposes, or of different indexes, are unrelated. */
-export const streamPurposes = { split: 1, epoch: 2, weights: 3, dropout: 4, start: 5 } as const;
+const streamPurposes = { split: 1, epoch: 2, weights: 3, dropout: 4, start: 5 } as const;
 export type StreamPurpose = keyof typeof streamPurposes;
 
 /** One 32-bit output of xoshiro128** 1.1 (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021). */

@@ -12,7 +12,7 @@ export const PROTOCOL_VERSION = 2;
 /** Payload of every chunk of a message but its last. */
 export const CHUNK_BYTES = 1024 * 1024;
 /** Longest message; a longer length in a header is refused before memory is set aside for it. */
-export const MAX_MESSAGE_BYTES = 2 ** 31;
+const MAX_MESSAGE_BYTES = 2 ** 31;
 export const FRAME_HEADER_BYTES = 56;
 /** Of one lane, on their way to a peer that has not acknowledged them: whoever sends more does not keep to the protocol. */
 export const MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024;
@@ -24,7 +24,7 @@ export const FRAME_TYPES = ['data', 'end', 'ack', 'ping', 'pong'] as const;
 export type FrameType = (typeof FRAME_TYPES)[number];
 
 /** Independent, ordered streams of a session; see the engine's Lane. */
-export const FRAME_LANES = ['rounds', 'material'] as const;
+const FRAME_LANES = ['rounds', 'material'] as const;
 export type FrameLane = (typeof FRAME_LANES)[number];
 
 /** All numbers are non-negative integers; `round` alone may be negative. */
@@ -155,7 +155,7 @@ export const linkRefusalSchema = z.object({
 export type LinkRefusal = z.infer<typeof linkRefusalSchema>;
 
 /** First message about a session on each connection of a link, both ways; frames of the session follow only after both. */
-export const sessionHelloSchema = z.object({
+const sessionHelloSchema = z.object({
   session: sessionIdSchema,
   attempt: z.int().min(0).max(0xffff_ffff),
   /** Random for each opening, so that a peer that lost its state is told from one that lost its connection. */
@@ -173,14 +173,14 @@ export const sessionHelloSchema = z.object({
 export type SessionHello = z.infer<typeof sessionHelloSchema>;
 
 /** The sender takes no further part in this session; `code` says why. Also the answer to any hello or frame for it. */
-export const sessionEndSchema = z.object({
+const sessionEndSchema = z.object({
   session: sessionIdSchema,
   attempt: z.int().min(0).max(0xffff_ffff),
   code: reasonCodeSchema,
 });
 
 /** Answer to a hello for a session that is not open here (yet). */
-export const sessionAbsentSchema = z.object({ session: sessionIdSchema, attempt: z.int().min(0).max(0xffff_ffff) });
+const sessionAbsentSchema = z.object({ session: sessionIdSchema, attempt: z.int().min(0).max(0xffff_ffff) });
 
 /** Characters of one part of a question or an answer: escaped as JSON it still fits a message of a link. */
 export const TALK_PART_CHARACTERS = 128 * 1024;
@@ -191,7 +191,7 @@ export const MAX_TALK_PARTS = 64;
  * A part of a question that the sender asks the other host's services, or of the answer to one; parts come in order. The
  * whole is JSON, whose meaning links do not know.
  */
-export const talkSchema = z.object({
+const talkSchema = z.object({
   what: z.enum(['question', 'answer']),
   /** The asking host counts its questions on a connection from 1. */
   number: z.int().min(1),

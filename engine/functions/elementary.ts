@@ -26,12 +26,9 @@ function fractionBits(x: Tensor): number {
   return x.graph.options.fractionBits;
 }
 
-/**
- * 1 / (1 + e^-x) on [-7.875, 7.875] by 63 quadratics, 0 below and 1 above. Largest error 4e-4 (at the ends of the domain;
- * 1e-4 inside). 3 rounds after the argument's opening; dealer: 433 bytes an element.
- */
-export function sigmoid(x: Tensor): Tensor {
-  const spec: TableSpec = {
+/** Of functions that differ from their limits within [-7.875, 7.875]: 63 quadratics. */
+function logisticTable(x: Tensor): TableSpec {
+  return {
     low: -7.875,
     widthBits: -2,
     intervals: 63,
@@ -40,6 +37,14 @@ export function sigmoid(x: Tensor): Tensor {
     offsetShift: Math.max(0, fractionBits(x) - QUADRATIC_OFFSET_BITS),
     resultScale: QUADRATIC_SCALE,
   };
+}
+
+/**
+ * 1 / (1 + e^-x) on [-7.875, 7.875] by 63 quadratics, 0 below and 1 above. Largest error 4e-4 (at the ends of the domain;
+ * 1e-4 inside). 3 rounds after the argument's opening; dealer: 433 bytes an element.
+ */
+export function sigmoid(x: Tensor): Tensor {
+  const spec = logisticTable(x);
   const above = x.atLeast(tableHigh(spec));
   const within = x.atLeast(spec.low).xor(above);
   const y = within.select(inside(x, (t) => 1 / (1 + Math.exp(-t)), spec, 0.2)).add(above.toNumber());
@@ -51,15 +56,7 @@ export function sigmoid(x: Tensor): Tensor {
  * 516 bytes an element. Its gradient is sigmoid(x).
  */
 export function softplus(x: Tensor): Tensor {
-  const spec: TableSpec = {
-    low: -7.875,
-    widthBits: -2,
-    intervals: 63,
-    degree: 2,
-    argumentScale: fractionBits(x),
-    offsetShift: Math.max(0, fractionBits(x) - QUADRATIC_OFFSET_BITS),
-    resultScale: QUADRATIC_SCALE,
-  };
+  const spec = logisticTable(x);
   const above = x.atLeast(tableHigh(spec));
   const within = x.atLeast(spec.low).xor(above);
   const y = within.select(inside(x, (t) => Math.log1p(Math.exp(t)), spec, 3.1)).add(above.select(x));

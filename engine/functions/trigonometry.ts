@@ -29,7 +29,7 @@ export function cosine(x: Tensor): Tensor {
 const FACTOR_BITS = 30;
 
 /** A function of period 1 at x / (2 pi), of magnitude 1 at most. */
-export function ofTurns(x: Tensor, f: (turns: number) => number): Tensor {
+function ofTurns(x: Tensor, f: (turns: number) => number): Tensor {
   return periodic(x.timesRaw(1 / (2 * Math.PI), FACTOR_BITS), f);
 }
 

@@ -49,7 +49,7 @@ export function lower(graph: Graph, options: LowerOptions): Program {
 }
 
 /** Names under which the parts of a masked state are kept. */
-export function maskedStateNames(name: string): { opened: string; mask: string; dealerMask: string } {
+function maskedStateNames(name: string): { opened: string; mask: string; dealerMask: string } {
   return { opened: `${name}/opened`, mask: `${name}/mask`, dealerMask: `${name}/dealer-mask` };
 }
 
@@ -663,7 +663,7 @@ function boundTooLarge({ options }: Graph, node: NodeInfo, excess: number): Inpu
 }
 
 /** Reserved name of an input that is all zeros. */
-export const ZERO_INPUT = '';
+const ZERO_INPUT = '';
 
 /** Numbers that operations of these kinds take, and what stands before their pending truncations. */
 function sourcesOf(graph: Graph, kinds: readonly Operation['op'][]): Set<number> {

@@ -18,7 +18,7 @@ import { stateLayout } from './state-layout.ts';
 import type { StateLayout } from './state-layout.ts';
 
 /** Raised whenever a change makes old and new programs disagree on bytes, rounds or randomness. */
-export const PLAN_VERSION = 2;
+const PLAN_VERSION = 2;
 
 export interface PlannedProgram {
   readonly program: Program;

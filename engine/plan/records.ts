@@ -79,7 +79,7 @@ export function demandOf(program: Program, live: Liveness): Demand {
   return { records, correctionBytes, streams: [...streams.values()] };
 }
 
-export function streamKey({ purpose, lane }: StreamName): string {
+function streamKey({ purpose, lane }: StreamName): string {
   return `${purpose}/${lane}`;
 }
 

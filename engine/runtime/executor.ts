@@ -318,7 +318,7 @@ interface OwnParts {
 }
 
 /** Receivers of reveals that are not compute parties, in order of first mention. */
-export function outsideReceivers(planned: PlannedProgram, round: Round): string[] {
+function outsideReceivers(planned: PlannedProgram, round: Round): string[] {
   const names = round.reveals.flatMap((reveal) => reveal.receivers);
   return [...new Set(names)].filter((name) => !planned.program.parties.includes(name));
 }

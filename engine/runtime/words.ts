@@ -38,12 +38,12 @@ export interface FixedRange {
 }
 
 /** The bound in words. */
-export function rangeText({ fractionBits, magnitudeBits }: FixedRange): string {
+function rangeText({ fractionBits, magnitudeBits }: FixedRange): string {
   return `magnitudes must stay below ${2 ** magnitudeBits} at ${fractionBits} fraction bits`;
 }
 
 /** Which power of two brings all of `values` into the range, and what precision is left of them then. */
-export function fittingText(values: ArrayLike<number>, { fractionBits, magnitudeBits }: FixedRange): string {
+function fittingText(values: ArrayLike<number>, { fractionBits, magnitudeBits }: FixedRange): string {
   let largest = 0;
   for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i] ?? 0));
   const excess = Math.max(1, Math.floor(Math.log2(largest)) + 1 - Math.floor(magnitudeBits));

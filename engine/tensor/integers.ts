@@ -8,13 +8,13 @@ import { linear } from './tensor.ts';
 import type { Tensor } from './tensor.ts';
 
 /** The low `count` bits of a whole number (at scale 0), lowest first, in two's complement. 3 rounds with the opening. */
-export function toBits(x: Tensor, count: number): Tensor[] {
+function toBits(x: Tensor, count: number): Tensor[] {
   if (x.scale !== 0) throw new InputError('not-whole', `Bits are taken of whole numbers, not at scale ${x.scale}.`);
   return range(count).map((position) => x.bitOf(position));
 }
 
 /** The whole number that bits stand for, lowest first; the last one is the sign if `isSigned`. 1 round. */
-export function fromBits(bits: readonly Tensor[], isSigned: boolean): Tensor {
+function fromBits(bits: readonly Tensor[], isSigned: boolean): Tensor {
   return linear(
     'from bits',
     bits.map((bit, i) => {

@@ -15,7 +15,7 @@ export interface ReduceOptions {
 }
 
 /** The axes to reduce, ascending, and the shape of the result. */
-export function reducedAxes(x: Tensor, options: ReduceOptions): { axes: number[]; shape: Shape; kept: Shape } {
+function reducedAxes(x: Tensor, options: ReduceOptions): { axes: number[]; shape: Shape; kept: Shape } {
   const axes = [
     ...new Set((options.axes ?? x.shape.map((_, axis) => axis)).map((a) => normaliseAxis('reduce', a, x.shape))),
   ];

@@ -19,7 +19,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 
-export function formatShape(shape: Shape): string {
+function formatShape(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }
 

@@ -12,7 +12,8 @@ export const bench = defineCommand({
   name: 'bench',
   summary: 'Measure this machine, beside the goals.',
   usage:
-    `Benchmarks: ${Object.keys(benchmarks).join(', ')}. By default all but gpu,\nwhich needs a graphics card, and join and hidden-join, which take minutes and gigabytes.\n` +
+    `Benchmarks: ${Object.keys(benchmarks).join(', ')}.\n` +
+    `By default ${usualBenchmarks.join(', ')}; the others take a graphics card, minutes or gigabytes.\n` +
     'What is compared runs in turn, so ratios hold on a busy machine too; other times are those of an idle one. Figures\n' +
     'marked "exact" come from the plan and are the same everywhere. See docs/benchmarks.md.',
   arguments: [{ name: 'NAME', description: 'one benchmark', optional: true }],

@@ -1,6 +1,6 @@
 /** `tacit dealer`: the dealer of other parties' runs, without a window. */
 import { defineCommand } from './command.ts';
-import { headlessOptions, runHeadless } from './headless.ts';
+import { dealerOptions, runHeadless } from './headless.ts';
 
 export const dealer = defineCommand({
   name: 'dealer',
@@ -10,6 +10,9 @@ export const dealer = defineCommand({
     'everything, so it belongs to somebody who sides with none of them (docs/security.md).\n\n' +
     '  tacit dealer --folder registry --name Registry --listen 0.0.0.0:7443 --run agreement.json',
   arguments: [],
-  options: headlessOptions,
-  run: (context) => runHeadless('dealer', 'dealer', context),
+  options: dealerOptions,
+  run: (context) => {
+    const options = { ...context.options, data: [], test: [], model: undefined };
+    return runHeadless('dealer', 'dealer', { ...context, options });
+  },
 });

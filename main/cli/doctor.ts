@@ -49,7 +49,7 @@ function requiredFinding(part: string, result: PartProbe, purpose: string, repai
 }
 
 /** Looks at everything. */
-export async function examine(signal: AbortSignal): Promise<Finding[]> {
+async function examine(signal: AbortSignal): Promise<Finding[]> {
   const [kernels, store, tables, gpu, plaintext] = await Promise.all([
     probe('kernels', signal),
     probe('store', signal),

@@ -25,18 +25,10 @@ import type { CommandContext, Outcome } from './command.ts';
 import { hostOptions, kernelsOption, parseKernels, readHostOptions } from './host-options.ts';
 import type { Output } from './output.ts';
 
-export const headlessOptions = {
+export const dealerOptions = {
   ...hostOptions,
   ...kernelsOption,
   run: { type: 'string', value: 'FILE', description: 'Take part in the run of this agreement, then end.' },
-  data: {
-    type: 'string',
-    value: 'FILE',
-    multiple: true,
-    description: 'Your data for the run; several stand side by side.',
-  },
-  test: { type: 'string', value: 'FILE', multiple: true, description: 'Your test file, where the job has one.' },
-  model: { type: 'string', value: 'FILE', description: 'Your model, where the job names one of yours.' },
   threads: { type: 'string', value: 'N', description: 'Threads to compute with.', default: '1' },
   'interface-port': {
     type: 'string',
@@ -47,12 +39,24 @@ export const headlessOptions = {
   supervised: { type: 'boolean', description: 'Serve the process that started this one.' },
 } as const;
 
+export const partyOptions = {
+  ...dealerOptions,
+  data: {
+    type: 'string',
+    value: 'FILE',
+    multiple: true,
+    description: 'Your data for the run; several stand side by side.',
+  },
+  test: { type: 'string', value: 'FILE', multiple: true, description: 'Your test file, where the job has one.' },
+  model: { type: 'string', value: 'FILE', description: 'Your model, where the job names one of yours.' },
+} as const;
+
 const MAX_THREADS = 64;
 
 export async function runHeadless(
   role: MemberRole,
   command: string,
-  context: CommandContext<typeof headlessOptions>,
+  context: CommandContext<typeof partyOptions>,
 ): Promise<Outcome> {
   const { options, signal, output } = context;
   const settings = readHostOptions(command, options);
@@ -136,7 +140,7 @@ async function readAgreement(file: string): Promise<Agreement> {
 
 async function holdLinks(
   slot: HostSlot,
-  { options, signal, output }: CommandContext<typeof headlessOptions>,
+  { options, signal, output }: CommandContext<typeof partyOptions>,
 ): Promise<Outcome> {
   const port = parseInteger('--interface-port', options['interface-port'], { min: 0, max: 65_535 });
   const api = await serveApi(slot, { port });

@@ -1,6 +1,6 @@
 /** `tacit party`: one party without a window. */
 import { defineCommand } from './command.ts';
-import { headlessOptions, runHeadless } from './headless.ts';
+import { partyOptions, runHeadless } from './headless.ts';
 
 export const party = defineCommand({
   name: 'party',
@@ -13,6 +13,6 @@ export const party = defineCommand({
     'see lies in results/ of its folder.\n\n' +
     '  tacit party --folder clinic-a --name "Clinic A" --listen 0.0.0.0:7443 --run agreement.json --data a.csv',
   arguments: [],
-  options: headlessOptions,
+  options: partyOptions,
   run: (context) => runHeadless('compute', 'party', context),
 });

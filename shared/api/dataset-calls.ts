@@ -9,7 +9,7 @@ export const columnUses = ['feature', 'label', 'id', 'never'] as const;
 export const columnUseSchema = z.enum(columnUses);
 export type ColumnUse = z.infer<typeof columnUseSchema>;
 
-export const datasetViewSchema = z.object({
+const datasetViewSchema = z.object({
   id: z.string(),
   name: z.string(),
   files: z.array(z.string()),
@@ -21,7 +21,7 @@ export const datasetViewSchema = z.object({
 });
 export type DatasetView = z.infer<typeof datasetViewSchema>;
 
-export const columnViewSchema = z.object({
+const columnViewSchema = z.object({
   name: columnNameSchema,
   type: z.enum(columnTypes),
   use: columnUseSchema,
@@ -38,7 +38,7 @@ export type ColumnView = z.infer<typeof columnViewSchema>;
 
 const cellSchema = z.union([z.number(), z.string(), z.null()]);
 
-export const datasetDetailSchema = datasetViewSchema.extend({
+const datasetDetailSchema = datasetViewSchema.extend({
   profile: z.array(columnViewSchema),
   preview: z.array(z.array(cellSchema)),
   /** What a peer sees of it in a job that uses all columns that are not `never`. */
@@ -53,7 +53,7 @@ const keyRowSchema = z.object({
     .array(z.object({ before: cellSchema, after: z.string().optional(), problem: z.string().optional() }))
     .readonly(),
 });
-export const keyPreviewSchema = z.object({
+const keyPreviewSchema = z.object({
   rows: z.array(keyRowSchema).readonly(),
   unreadable: z.array(keyRowSchema).readonly(),
 });

@@ -6,7 +6,7 @@ import { kernelPreferenceSchema, partProbeSchema } from '../kernel-choice.ts';
 import { hops } from './peer-calls.ts';
 import { call, countSchema, momentSchema, nothing } from './call.ts';
 
-export const identityViewSchema = z.object({
+const identityViewSchema = z.object({
   name: displayNameSchema,
   fingerprint: fingerprintSchema,
   /** The first eight bytes of the fingerprint as words, to be read out over the telephone. */
@@ -47,7 +47,7 @@ export const settingsSchema = z.object({
 export type Settings = z.infer<typeof settingsSchema>;
 
 /** Whether an address leads to this host, tried from this machine over the real path. */
-export const reachSchema = z.object({
+const reachSchema = z.object({
   address: z.string(),
   isReached: z.boolean(),
   /** The step that failed, in words, and what to do. */

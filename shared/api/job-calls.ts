@@ -8,7 +8,7 @@ export const MAX_JOB_CHARACTERS = 1 << 20;
 const jobText = z.string().max(MAX_JOB_CHARACTERS);
 const draftId = z.string().min(1).max(64);
 
-export const draftSchema = z.object({
+const draftSchema = z.object({
   id: z.string(),
   name: z.string(),
   text: z.string(),
@@ -33,14 +33,14 @@ export type JobIssue = z.infer<typeof jobIssueSchema>;
 export const disclosureSchema = z.object({ party: z.string(), role: z.string(), learns: z.array(z.string()) });
 export type DisclosureView = z.infer<typeof disclosureSchema>;
 
-export const jobCheckSchema = z.object({
+const jobCheckSchema = z.object({
   issues: z.array(jobIssueSchema),
   /** Only of a job without issues. */
   learned: z.array(disclosureSchema),
 });
 export type JobCheckView = z.infer<typeof jobCheckSchema>;
 
-export const layerCostSchema = z.object({
+const layerCostSchema = z.object({
   layer: z.string(),
   phase: z.string(),
   bytesSent: z.number(),
@@ -50,10 +50,9 @@ export const layerCostSchema = z.object({
   dealerBytes: z.number(),
   computeMs: z.number(),
 });
-export type LayerCost = z.infer<typeof layerCostSchema>;
 
 /** Of a join of identifiers: rows that it can leave, and bytes with the fewest and the most records in common. */
-export const joinCostSchema = z.object({
+const joinCostSchema = z.object({
   rows: z.object({ least: countSchema, most: countSchema }).optional(),
   participants: z.array(z.object({ id: z.string(), leastBytes: countSchema, mostBytes: countSchema })).readonly(),
   seconds: z.number(),

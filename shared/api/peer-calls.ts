@@ -7,7 +7,7 @@ import { apiErrorSchema, call, momentSchema, nothing } from './call.ts';
 export const linkStates = ['awaited', 'connecting', 'connected', 'reconnecting', 'unreachable', 'refused'] as const;
 export const hops = ['dns', 'tcp', 'tls', 'key', 'version', 'refused'] as const;
 
-export const linkViewSchema = z.object({
+const linkViewSchema = z.object({
   state: z.enum(linkStates),
   sinceMs: momentSchema,
   /** What is being waited for, in words, with the peer's name. */
@@ -21,7 +21,7 @@ export const linkViewSchema = z.object({
 });
 export type LinkView = z.infer<typeof linkViewSchema>;
 
-export const peerViewSchema = z.object({
+const peerViewSchema = z.object({
   fingerprint: fingerprintSchema,
   name: z.string(),
   words: z.array(z.string()),
@@ -37,7 +37,7 @@ export type PeerView = z.infer<typeof peerViewSchema>;
 /** open: waits for somebody to come; dialling: goes to the inviting host; asking: a person here is asked; waiting: for the other side's person. */
 export const invitationStates = ['open', 'dialling', 'asking', 'waiting', 'paired', 'failed', 'cancelled'] as const;
 
-export const invitationViewSchema = z.object({
+const invitationViewSchema = z.object({
   id: z.string(),
   direction: z.enum(['made', 'opened']),
   state: z.enum(invitationStates),
@@ -58,7 +58,7 @@ export const invitationViewSchema = z.object({
 export type InvitationView = z.infer<typeof invitationViewSchema>;
 
 /** What an invitation says, before anything happens. */
-export const invitePreviewSchema = z.object({
+const invitePreviewSchema = z.object({
   organisation: z.string(),
   fingerprint: fingerprintSchema,
   fingerprintWords: z.array(z.string()),

@@ -29,10 +29,10 @@ export const votes = ['yes', 'no', 'none'] as const;
 
 /** What is waited for: a party, a step and since when. */
 export const waitingSteps = ['join', 'vote', 'go-on', 'anew', 'run', 'finish'] as const;
-export const waitingSchema = z.object({ party: z.string(), step: z.enum(waitingSteps), sinceMs: momentSchema });
+const waitingSchema = z.object({ party: z.string(), step: z.enum(waitingSteps), sinceMs: momentSchema });
 export type WaitingView = z.infer<typeof waitingSchema>;
 
-export const projectMemberSchema = z.object({
+const projectMemberSchema = z.object({
   party: z.string(),
   fingerprint: fingerprintSchema,
   words: z.array(z.string()),
@@ -50,7 +50,7 @@ export const projectMemberSchema = z.object({
 });
 export type ProjectMember = z.infer<typeof projectMemberSchema>;
 
-export const grantViewSchema = z.object({
+const grantViewSchema = z.object({
   party: z.string(),
   dataset: z.string(),
   name: z.string(),
@@ -63,9 +63,9 @@ export const grantViewSchema = z.object({
 export type GrantView = z.infer<typeof grantViewSchema>;
 
 /** A grant without its columns, of which there may be tens of thousands: they are asked for where they are shown. */
-export const grantSummarySchema = grantViewSchema.extend({ columns: countSchema });
+const grantSummarySchema = grantViewSchema.extend({ columns: countSchema });
 
-export const projectJobSchema = z.object({
+const projectJobSchema = z.object({
   id: z.string(),
   name: z.string(),
   proposer: z.string(),
@@ -78,7 +78,7 @@ export const projectJobSchema = z.object({
 });
 export type ProjectJob = z.infer<typeof projectJobSchema>;
 
-export const projectViewSchema = z.object({
+const projectViewSchema = z.object({
   id: z.string(),
   name: z.string(),
   purpose: z.string(),
@@ -95,7 +95,7 @@ export type ProjectView = z.infer<typeof projectViewSchema>;
 
 const voteSchema = z.object({ party: z.string(), vote: z.enum(votes), reason: z.string(), sinceMs: momentSchema });
 
-export const projectJobDetailSchema = projectJobSchema.extend({
+const projectJobDetailSchema = projectJobSchema.extend({
   project: z.string(),
   self: z.string(),
   digest: z.string(),
@@ -130,7 +130,7 @@ export type ProjectJobDetail = z.infer<typeof projectJobDetailSchema>;
 export const memberLinkStates = [...linkStates, 'unpaired'] as const;
 
 /** How one member's link to another stands, as that member sees it. */
-export const memberLinkSchema = z.object({
+const memberLinkSchema = z.object({
   from: partyName,
   to: partyName,
   state: z.enum(memberLinkStates),
@@ -143,7 +143,7 @@ export const headVerdicts = ['match', 'behind', 'ahead', 'differ', 'away'] as co
 /** behind: that member holds fewer entries than this host; ahead: more; differ: others in the place of some. */
 export type HeadVerdict = (typeof headVerdicts)[number];
 
-export const headsViewSchema = z.object({
+const headsViewSchema = z.object({
   /** One digest over all journals that this host holds. */
   head: z.string(),
   members: z.array(z.object({ party: z.string(), verdict: z.enum(headVerdicts), head: z.string().optional() })),

@@ -10,7 +10,7 @@ const stockSchema = {
   bytesLeft: countSchema,
 };
 
-export const vaultStockSchema = z.object({
+const vaultStockSchema = z.object({
   job: z.string(),
   name: z.string(),
   ...stockSchema,
@@ -18,7 +18,7 @@ export const vaultStockSchema = z.object({
 });
 export type VaultStock = z.infer<typeof vaultStockSchema>;
 
-export const activityEntrySchema = z.object({
+const activityEntrySchema = z.object({
   sequence: countSchema,
   atMs: momentSchema,
   kind: z.string(),

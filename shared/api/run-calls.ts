@@ -8,7 +8,7 @@ import { MAX_JOB_CHARACTERS } from './job-calls.ts';
 export const runStates = ['running', 'paused', 'done', 'failed', 'cancelled', 'interrupted'] as const;
 
 /** What one party is doing, since when. */
-export const partyProgressSchema = runProgressSchema.omit({ quality: true, join: true }).extend({
+const partyProgressSchema = runProgressSchema.omit({ quality: true, join: true }).extend({
   party: z.string(),
   /** Steps a second in this phase, once that can be told. */
   perSecond: z.number().min(0).optional(),
@@ -17,7 +17,7 @@ export const partyProgressSchema = runProgressSchema.omit({ quality: true, join:
 });
 export type PartyProgress = z.infer<typeof partyProgressSchema>;
 
-export const runViewSchema = z.object({
+const runViewSchema = z.object({
   id: z.string(),
   name: z.string(),
   /** local: all parties on this machine, which protects nothing from its owner. */
@@ -39,9 +39,9 @@ export const runViewSchema = z.object({
 });
 export type RunView = z.infer<typeof runViewSchema>;
 
-export const runFileSchema = z.object({ party: z.string(), name: z.string(), bytes: countSchema });
+const runFileSchema = z.object({ party: z.string(), name: z.string(), bytes: countSchema });
 
-export const runDetailSchema = runViewSchema.extend({
+const runDetailSchema = runViewSchema.extend({
   log: z.array(z.object({ atMs: momentSchema, level: z.enum(['info', 'warning', 'error']), text: z.string() })),
   files: z.array(runFileSchema),
 });

@@ -27,15 +27,7 @@ export const paddings = (axes: number) =>
     .readonly();
 
 /** How first weights are drawn; see shared/initialise.ts. */
-export const initialisers = [
-  'glorotUniform',
-  'glorotNormal',
-  'heUniform',
-  'heNormal',
-  'orthogonal',
-  'zeros',
-  'ones',
-] as const;
+const initialisers = ['glorotUniform', 'glorotNormal', 'heUniform', 'heNormal', 'orthogonal', 'zeros', 'ones'] as const;
 export type Initialiser = (typeof initialisers)[number];
 /** Left out: He before a ReLU, Glorot otherwise. */
 export const init = z.enum(initialisers).optional();

@@ -20,7 +20,7 @@ export interface ThreadChildren {
 }
 
 /** The page that computes on the graphics card, as it is on a machine that has none. */
-export class ThreadGpuPage implements GpuPage<MessagePort> {
+class ThreadGpuPage implements GpuPage<MessagePort> {
   readonly ports: MessagePort[] = [];
   isClosed = false;
 

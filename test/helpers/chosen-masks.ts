@@ -10,7 +10,7 @@ import type { CryptoPort, SecretKey } from '../../engine/random/crypto-port.ts';
 import { fixedCrypto } from './fixed-crypto.ts';
 
 /** Steps of the random words that hide the words openings of a program, in order of the openings. */
-export function maskSteps(program: Program): { open: number; random: number }[] {
+function maskSteps(program: Program): { open: number; random: number }[] {
   const randoms = new Map<number, number>();
   program.steps.forEach((step, index) => {
     if (step.op === 'random' && program.values[step.share]?.kind === 'words') randoms.set(step.share, index);

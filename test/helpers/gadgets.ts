@@ -150,7 +150,7 @@ function onlyWords(openings: readonly SeenOpening[]): SeenOpening {
 }
 
 /** Sum of all parties' shares of a state. */
-export async function sharesOf(job: TestJob, state: string, wordBits: number): Promise<BigUint64Array> {
+async function sharesOf(job: TestJob, state: string, wordBits: number): Promise<BigUint64Array> {
   const [first, ...rest] = await Promise.all(
     job.simulation.parties.map(async (party) => {
       const bytes = new Uint8Array(await party.readState(state));

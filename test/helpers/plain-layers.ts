@@ -257,7 +257,7 @@ function attention(layer: LayerOf<'multiHeadAttention'>, { inputs, weight }: Pla
 }
 
 /** Output of one layer, [batch, ...]. */
-export function plainLayer(layer: Layer, context: PlainContext): Plain {
+function plainLayer(layer: Layer, context: PlainContext): Plain {
   const { inputs, weight, training } = context;
   const x = inputs[0]!;
   const [batch, channels, ...cells] = x.shape as [number, number, ...number[]];

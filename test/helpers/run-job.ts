@@ -16,7 +16,7 @@ import { unpackWords } from '../../engine/runtime/words.ts';
 import type { Graph } from '../../engine/tensor/graph.ts';
 import { fixedCrypto } from './fixed-crypto.ts';
 
-export const PARTIES = ['a', 'b', 'c', 'd', 'e'];
+const PARTIES = ['a', 'b', 'c', 'd', 'e'];
 
 export interface Frame {
   readonly from: string;
@@ -179,7 +179,7 @@ export class TestJob {
 }
 
 /** Puts the openings of one execution together from the frames of all parties. */
-export function seenOpenings(plan: Plan, name: string, frames: readonly Frame[]): SeenOpening[] {
+function seenOpenings(plan: Plan, name: string, frames: readonly Frame[]): SeenOpening[] {
   const planned = plan.programs.get(name);
   if (planned === undefined) throw new RangeError(`no program ${name}`);
   const { wordBits, steps } = planned.program;

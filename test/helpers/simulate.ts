@@ -30,7 +30,7 @@ export interface Evaluation {
   readonly graph: Graph;
 }
 
-export const PARTIES = ['a', 'b', 'c', 'd', 'e'];
+const PARTIES = ['a', 'b', 'c', 'd', 'e'];
 
 /** Evaluates `trace` on secret arguments, which no party knows, and reveals the result to the first party. */
 export async function evaluateSecretly(

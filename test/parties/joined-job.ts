@@ -1,6 +1,7 @@
 /** Small jobs whose rows are joined, as files. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeJob } from '../helpers/write-job.ts';
 
 /** Writes PARTY.csv for each party from its lines, and job.yaml; returns the job's path. The last party has the label `y`. */
 export async function writeJoinedJob(
@@ -14,7 +15,7 @@ export async function writeJoinedJob(
   for (const [party, lines] of Object.entries(files)) {
     await writeFile(join(folder, `${party}.csv`), `${lines.join('\n')}\n`);
   }
-  const entries: Record<string, string> = {
+  return writeJob(folder, {
     name: 'joined',
     parties: `{ ${parties.map((party) => `${party}: { data: ${party}.csv }`).join(', ')} }`,
     dealer: 'd',
@@ -26,15 +27,7 @@ export async function writeJoinedJob(
     train: '{ epochs: 2, batch: all, optimizer: { name: sgd, lr: 0.5 }, test: 0.25, seed: 1 }',
     reveal: `{ metrics: [${parties.join(', ')}] }`,
     ...changes,
-  };
-  const file = join(folder, 'job.yaml');
-  await writeFile(
-    file,
-    Object.entries(entries)
-      .map(([key, value]) => `${key}: ${value}\n`)
-      .join(''),
-  );
-  return file;
+  });
 }
 
 /** Lines of a file with the column `id` and a feature; with the label too where `labelled`. */

@@ -9,6 +9,7 @@ import type { Agreement } from '../../shared/agreement.ts';
 import { schemaDigest } from '../../shared/dataset.ts';
 import { shareableJob } from '../../shared/job.ts';
 import { resolveJob } from '../../shared/resolve-job.ts';
+import { writeJob } from '../helpers/write-job.ts';
 
 const ROWS = 40;
 
@@ -21,7 +22,7 @@ export async function writeSmallJob(
   const rows = Array.from({ length: ROWS }, (_, row) => [row % 7, (row * 3) % 11, row % 5, row % 7 > 3 ? 'yes' : 'no']);
   await writeFile(join(folder, 'a.csv'), `x,y\n${rows.map(([x, y]) => `${x},${y}\n`).join('')}`);
   await writeFile(join(folder, 'b.csv'), `z,outcome\n${rows.map(([, , z, outcome]) => `${z},${outcome}\n`).join('')}`);
-  const lines: Record<string, string | undefined> = {
+  return writeJob(folder, {
     name: 'small',
     parties: '{ a: { data: a.csv }, b: { data: b.csv } }',
     dealer: 'd',
@@ -32,16 +33,7 @@ export async function writeSmallJob(
     train: '{ epochs: 3, batch: all, optimizer: { name: sgd, lr: 0.5 }, test: 0.25, seed: 1 }',
     reveal: '{ model: [a], metrics: [a, b] }',
     ...changes,
-  };
-  const file = join(folder, 'job.yaml');
-  await writeFile(
-    file,
-    Object.entries(lines)
-      .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => `${key}: ${value}\n`)
-      .join(''),
-  );
-  return file;
+  });
 }
 
 /** The agreement on it between keys that are known. */

@@ -9,7 +9,7 @@ import { count, size } from '../../../shared/layers/kind.ts';
 import { manifestSchema } from './manifest.ts';
 
 /** One layer as listed; `config` is parsed by the schema of its class. */
-export const listedLayerSchema = z.object({
+const listedLayerSchema = z.object({
   class_name: z.string(),
   /** In graphs; equal to the one in `config`. */
   name: z.string().optional(),

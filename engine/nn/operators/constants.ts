@@ -42,7 +42,7 @@ export function typeAttribute(call: OperatorCall, name: string, preset?: Element
 }
 
 /** A tensor in another type: fixed point of any width is the same; whole numbers are cut off towards zero. */
-export function castTo(call: OperatorCall, x: TensorValue, type: ElementName): TensorValue {
+function castTo(call: OperatorCall, x: TensorValue, type: ElementName): TensorValue {
   if (x.kind === 'public') return mapPublic(x, (value) => value, type);
   if (x.type === type || (isFloat(x.type) && isFloat(type))) return { ...x, type };
   const t = numbersOf(call.graph, x);

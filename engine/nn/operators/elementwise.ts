@@ -14,7 +14,7 @@ import { integerFormat, isFloat, numbersOf, publicTensor, secretTensor, shapeOf 
 import type { PublicTensor, TensorValue, Value } from './value.ts';
 
 /** The nearest value that a type has: integers are cut off and wrap around, bools are 0 and 1. */
-export function asType(type: ElementName, value: number): number {
+function asType(type: ElementName, value: number): number {
   const format = integerFormat(type);
   if (type === 'bool') return value === 0 ? 0 : 1;
   if (format === undefined) return value;

@@ -21,7 +21,7 @@ export function matmulRaw(a: Tensor, b: Tensor): Tensor {
 }
 
 /** The product of two tensors in their type. */
-export function matmulValues(call: OperatorCall, a: TensorValue, b: TensorValue): TensorValue {
+function matmulValues(call: OperatorCall, a: TensorValue, b: TensorValue): TensorValue {
   if (a.kind === 'public' && b.kind === 'public')
     throw call.unsupported(
       'multiplies two public matrices, which is not supported',

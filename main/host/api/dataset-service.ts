@@ -48,7 +48,7 @@ function proposedUse(column: ProfiledColumn, rows: number): ColumnUse {
   return /^(label|target|class|outcome|diagnosis|malignant|digit)$/i.test(column.name) ? 'label' : 'feature';
 }
 
-export function useOf(column: ProfiledColumn, rows: number, uses: Readonly<Record<string, string>>): ColumnUse {
+function useOf(column: ProfiledColumn, rows: number, uses: Readonly<Record<string, string>>): ColumnUse {
   const said = columnUseSchema.safeParse(uses[column.name]);
   return said.success ? said.data : proposedUse(column, rows);
 }

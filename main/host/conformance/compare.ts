@@ -5,8 +5,8 @@
 import { toFloat64 } from '../../../engine/models/tensor.ts';
 import type { PlainTensor } from '../../../engine/models/tensor.ts';
 
-export const RELATIVE_TOLERANCE = 0.01;
-export const ABSOLUTE_TOLERANCE = 2e-3;
+const RELATIVE_TOLERANCE = 0.01;
+const ABSOLUTE_TOLERANCE = 2e-3;
 
 /** What differs first, or undefined. */
 export function difference(found: PlainTensor, expected: PlainTensor): string | undefined {

@@ -17,10 +17,10 @@ import { inferGraphPrivately } from '../inference/graph-inference.ts';
 import type { GraphOutput } from '../inference/graph-inference.ts';
 import { difference } from './compare.ts';
 
-export const CONFORMANCE_FOLDER = '/usr/share/libonnx-testdata/data';
+const CONFORMANCE_FOLDER = '/usr/share/libonnx-testdata/data';
 
 /** The groups of tests; `real` models are not in the package. */
-export const suites = ['node', 'simple', 'pytorch-operator', 'pytorch-converted'] as const;
+const suites = ['node', 'simple', 'pytorch-operator', 'pytorch-converted'] as const;
 export type Suite = (typeof suites)[number];
 
 export interface ConformanceTest {

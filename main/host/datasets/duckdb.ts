@@ -19,7 +19,7 @@ const LEAST_MEMORY_MB = 1000;
 const COLUMNS_PER_MB = 8;
 
 export const sqlText = (text: string): string => `'${text.replaceAll("'", "''")}'`;
-export const sqlName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+const sqlName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** DuckDB's words, without what it quotes from the file. */
 function problem(file: string, cause: Error): InputError {

@@ -13,19 +13,22 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { schemaForJob } from '../datasets/schema.ts';
 import { dataFiles, readJobFile } from './job-file.ts';
 import { openModel } from './open-model.ts';
+import type { OpenedModel } from './open-model.ts';
 
 export interface PartyData {
   readonly data: Dataset;
   readonly test: Dataset | undefined;
+  /** Absolute paths; several stand side by side. */
+  readonly files: { readonly data: string[]; readonly test: string[] };
 }
 
 export interface OpenedJob {
   /** With every choice written out (shared/resolve-job.ts). */
   readonly job: Job;
-  readonly directory: string;
   readonly schemas: SchemasByParty;
   /** What all know of the model file that the job names, if it does. */
   readonly model: PublishedModel | undefined;
+  readonly modelFile: OpenedModel | undefined;
   /** By party that brings data. */
   readonly data: ReadonlyMap<string, PartyData>;
 }
@@ -39,23 +42,26 @@ export async function openJobFile(path: string, signal?: AbortSignal): Promise<O
   const schemas: Record<string, PartySchemas> = {};
   for (const party of dataParties(job)) {
     const spec = job.parties[party];
-    const own = await openDataset(files(spec?.data, directory, party), signal);
-    const test = spec?.test === undefined ? undefined : await openDataset(files(spec.test, directory, party), signal);
-    data.set(party, { data: own, test });
+    const files = { data: filesOf(spec?.data, directory, party), test: filesOf(spec?.test, directory, party) };
+    const own = await openDataset(files.data, signal);
+    const test = spec?.test === undefined ? undefined : await openDataset(files.test, signal);
+    data.set(party, { data: own, test, files });
     schemas[party] = {
       data: schemaForJob(own, job, party),
       ...(test === undefined ? {} : { test: schemaForJob(test, job, party) }),
     };
   }
-  return { job: resolveJob(job, schemas), directory, schemas, data, model: openModel(job, directory)?.published };
+  const modelFile = openModel(job, directory);
+  return { job: resolveJob(job, schemas), schemas, data, model: modelFile?.published, modelFile };
 }
 
-function files(source: DataSource | undefined, directory: string, party: string): string[] {
-  const found = source === undefined ? undefined : dataFiles(source, directory);
-  if (found === undefined) {
-    throw new InputError('job-data-not-a-file', `The data of ${party} is a registered data set, not a file.`, {
-      hint: 'A local run needs "data: FILE" for every party.',
+function filesOf(source: DataSource | undefined, directory: string, party: string): string[] {
+  if (source === undefined) return [];
+  const paths = dataFiles(source, directory);
+  if (paths === undefined) {
+    throw new InputError('job-names-no-file', `parties.${party} names a registered data set, not a file.`, {
+      hint: 'Write "data: FILE", relative to the job file.',
     });
   }
-  return found;
+  return paths;
 }

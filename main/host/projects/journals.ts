@@ -26,6 +26,8 @@ const { sha256 } = nodeCrypto;
 /** Nobody decides so much in one project; more would fill the disks of others. */
 const MAX_ENTRIES = 10_000;
 const MAX_PROJECTS_OF_A_PEER = 200;
+/** Text of all entries of one author that this host keeps and holds in memory, over all projects. */
+const MAX_CHARACTERS_OF_AN_AUTHOR = 64 << 20;
 
 interface HeldProject {
   readonly id: string;
@@ -48,6 +50,8 @@ export class Journals {
   readonly #store: ProjectStore;
   readonly #onEntry: JournalsOptions['onEntry'];
   readonly #projects = new Map<string, HeldProject>();
+  /** Text held, by author. */
+  readonly #characters = new Map<string, number>();
 
   constructor({ store, self, onEntry }: JournalsOptions) {
     this.#store = store;
@@ -178,13 +182,19 @@ export class Journals {
       Object.values(charter.members).map(({ fingerprint }) => [fingerprint, this.#store.entries(id, fingerprint)]),
     );
     this.#projects.set(id, { id, charter, journals, cache: new Map(), state: undefined });
+    for (const entries of journals.values()) for (const held of entries) this.#count(held);
   }
 
   #keep(project: HeldProject, held: HeldEntry): void {
     this.#store.append(held);
     project.journals.get(held.entry.author)?.push(held);
+    this.#count(held);
     project.state = undefined;
     this.#onEntry(this.get(project.id), held);
+  }
+
+  #count({ entry }: HeldEntry): void {
+    this.#characters.set(entry.author, (this.#characters.get(entry.author) ?? 0) + charactersOf(entry));
   }
 
   #check(project: HeldProject, author: string, value: unknown): HeldEntry {
@@ -203,6 +213,12 @@ export class Journals {
     if (sequence > head.sequence + 1) throw refusal('journal-gap', `Entry ${head.sequence + 1} has not come yet.`);
     if (previous !== head.hash) throw refusal('journal-forked', `Entry ${sequence} continues another journal.`);
     if (sequence > MAX_ENTRIES) throw refusal('journal-too-long', `A journal has ${MAX_ENTRIES} entries at most.`);
+    if ((this.#characters.get(author) ?? 0) + charactersOf(entry) > MAX_CHARACTERS_OF_AN_AUTHOR) {
+      throw refusal(
+        'journal-too-long',
+        `The journals of one author take ${MAX_CHARACTERS_OF_AN_AUTHOR} characters at most.`,
+      );
+    }
     this.#checkStatement(project, author, statement);
     return { entry, hash };
   }
@@ -232,5 +248,7 @@ function readCharter(value: unknown): Charter {
     hint: 'Correct the members of the project.',
   });
 }
+
+const charactersOf = (entry: Entry): number => JSON.stringify(entry).length;
 
 const refusal = (code: string, message: string): InputError => new InputError(code, message);

@@ -26,7 +26,7 @@ interface Span {
 }
 
 /** Lanes of one execution of a party with their spans. */
-export function lanesOf(times: ExecutionTimes, party: string): { lane: string; spans: Span[] }[] {
+function lanesOf(times: ExecutionTimes, party: string): { lane: string; spans: Span[] }[] {
   return times.moments === undefined ? summedLanes(times) : momentLanes(times, times.moments, party);
 }
 

@@ -17,23 +17,18 @@ import type { IdentifierJoin } from '../../../shared/job-join.ts';
 import { dataParties, partyOrder } from '../../../shared/job-roles.ts';
 import { shareableJob } from '../../../shared/job.ts';
 import type { KernelPreference } from '../../../shared/kernel-choice.ts';
-import type { DataSource, Job, PartyReferences } from '../../../shared/job.ts';
+import type { Job, PartyReferences } from '../../../shared/job.ts';
 import type { RunProgress } from '../../../shared/progress.ts';
 import { modelDigest } from '../../../shared/published-model.ts';
-import type { PublishedModel } from '../../../shared/published-model.ts';
-import { columnPlan, joinedSchemas, largestSchemas, resolveJob } from '../../../shared/resolve-job.ts';
-import type { PartySchemas, SchemasByParty } from '../../../shared/resolve-job.ts';
+import { columnPlan, joinedSchemas, largestSchemas } from '../../../shared/resolve-job.ts';
+import type { SchemasByParty } from '../../../shared/resolve-job.ts';
 import { localTrainingRows } from '../../../shared/schedule.ts';
-import { openDataset } from '../datasets/dataset.ts';
-import type { Dataset } from '../datasets/dataset.ts';
 import { prepareLocal } from '../datasets/prepare.ts';
 import type { PreparedRows } from '../datasets/prepare.ts';
-import { schemaForJob } from '../datasets/schema.ts';
 import { compileJob } from '../jobs/compile.ts';
 import type { CompiledJob } from '../jobs/tasks/task.ts';
-import { dataFiles, readJobFile } from '../jobs/job-file.ts';
-import { openModel } from '../jobs/open-model.ts';
-import type { JobFile } from '../jobs/job-file.ts';
+import { openJobFile } from '../jobs/open-job.ts';
+import type { OpenedJob } from '../jobs/open-job.ts';
 import { joinedDataset } from '../joins/joined-dataset.ts';
 import type { OwnRows } from '../joins/join-outcome.ts';
 import { readModelFile } from '../models/model-files.ts';
@@ -80,71 +75,43 @@ const MAX_RESTARTS = 5;
 /** Of each party: there are several on this machine. */
 export const LOCAL_THREADS = 1;
 
-interface OpenedJob {
+interface LocalJob extends Omit<OpenedJob, 'modelFile'> {
   /** Resolved and without paths. */
   readonly job: Job;
-  readonly schemas: Record<string, PartySchemas>;
-  readonly model: PublishedModel | undefined;
+  /** By party that brings data or a model. */
   readonly files: ReadonlyMap<string, LocalFiles>;
-  readonly datasets: ReadonlyMap<string, { readonly data: Dataset; readonly test: Dataset | undefined }>;
 }
 
 /** Everything that can be wrong with the input is found here, before a process is started. */
-async function openJob({ job, directory }: JobFile, signal: AbortSignal): Promise<OpenedJob> {
-  const files = new Map<string, LocalFiles>();
-  const datasets = new Map<string, { data: Dataset; test: Dataset | undefined }>();
-  const schemas: Record<string, PartySchemas> = {};
-  const references: Record<string, PartyReferences> = {};
-  const reference = (party: string, schema: DatasetSchema) => ({
-    id: party,
-    schema: schemaDigest(schema, nodeCrypto.sha256),
-  });
-  for (const party of dataParties(job)) {
-    const { data, test } = job.parties[party] ?? {};
-    const paths = { data: filesOf(data, directory, party), test: filesOf(test, directory, party) };
-    const opened = {
-      data: await openDataset(paths.data, signal),
-      test: test === undefined ? undefined : await openDataset(paths.test, signal),
-    };
-    const own = {
-      data: schemaForJob(opened.data, job, party),
-      test: opened.test === undefined ? undefined : schemaForJob(opened.test, job, party),
-    };
-    files.set(party, paths);
-    datasets.set(party, opened);
-    schemas[party] = own;
-    references[party] = {
-      data: reference(party, own.data),
-      test: own.test === undefined ? undefined : reference(`${party}-test`, own.test),
-    };
+async function openLocalJob(jobFile: string, signal: AbortSignal): Promise<LocalJob> {
+  const { job: resolved, schemas, data, model, modelFile } = await openJobFile(jobFile, signal);
+  const files = new Map<string, LocalFiles>([...data].map(([party, own]) => [party, own.files]));
+  if (modelFile?.owner !== undefined) {
+    const own = files.get(modelFile.owner) ?? { data: [], test: [] };
+    files.set(modelFile.owner, { ...own, model: modelFile.path });
   }
-  const opened = openModel(job, directory);
-  const model = opened?.published;
+  const reference = (id: string, schema: DatasetSchema) => ({ id, schema: schemaDigest(schema, nodeCrypto.sha256) });
+  const references = Object.fromEntries(
+    Object.entries(schemas).map(([party, own]): [string, PartyReferences] => [
+      party,
+      {
+        data: reference(party, own.data),
+        test: own.test === undefined ? undefined : reference(`${party}-test`, own.test),
+      },
+    ]),
+  );
   const digest = model === undefined ? undefined : modelDigest(model, nodeCrypto.sha256);
-  if (opened?.owner !== undefined)
-    files.set(opened.owner, { ...(files.get(opened.owner) ?? { data: [], test: [] }), model: opened.path });
-  const shareable = shareableJob(resolveJob(job, schemas), references, digest);
+  const job = shareableJob(resolved, references, digest);
   // What can be wrong with a plan is wrong for any number of joined rows.
-  compileJob(shareable, largestSchemas(shareable, schemas), model);
-  return { job: shareable, schemas, model, files, datasets };
-}
-
-function filesOf(source: DataSource | undefined, directory: string, party: string): string[] {
-  if (source === undefined) return [];
-  const paths = dataFiles(source, directory);
-  if (paths === undefined) {
-    throw new InputError('job-names-no-file', `parties.${party} names a registered data set, not a file.`, {
-      hint: 'Write "data: FILE", relative to the job file.',
-    });
-  }
-  return paths;
+  compileJob(job, largestSchemas(job, schemas), model);
+  return { job, schemas, data, model, files };
 }
 
 /** Runs the job; every process has ended when this returns or throws. */
 export async function runLocally(options: LocalRunOptions): Promise<LocalRun> {
   const { jobFile, signal } = options;
   const folder = resolve(options.folder);
-  const opened = await openJob(await readJobFile(jobFile, signal), signal);
+  const opened = await openLocalJob(jobFile, signal);
   await makeFolder(folder);
   const supervisor = new LocalParties(opened, folder, options);
   try {
@@ -192,7 +159,7 @@ async function baselineOrReason(
 }
 
 async function baselineOf(
-  { job, datasets, files: paths }: OpenedJob,
+  { job, data: datasets, files: paths }: LocalJob,
   compiled: CompiledJob,
   schemas: SchemasByParty,
   parties: LocalParties,
@@ -228,7 +195,7 @@ const DEALER_WITHIN_MS = 5_000;
 
 /** The processes of one run. */
 class LocalParties {
-  readonly #opened: OpenedJob;
+  readonly #opened: LocalJob;
   readonly #folder: string;
   readonly #options: LocalRunOptions;
   readonly #processes = new Map<string, PartyProcess>();
@@ -239,7 +206,7 @@ class LocalParties {
   #agreement: Agreement | undefined;
   #failing: { readonly party: string; readonly error: Error } | undefined;
 
-  constructor(opened: OpenedJob, folder: string, options: LocalRunOptions) {
+  constructor(opened: LocalJob, folder: string, options: LocalRunOptions) {
     this.#opened = opened;
     this.#folder = folder;
     this.#options = options;

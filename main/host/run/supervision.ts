@@ -41,7 +41,7 @@ const plainErrorSchema = z.object({
 const count = z.number().min(0);
 const scores = z.object({ accuracy: z.number().optional(), rmse: z.number().optional(), loss: z.number().optional() });
 
-export const partySummarySchema = z.object({
+const partySummarySchema = z.object({
   traffic: z.object({
     id: z.string(),
     bytesSent: count,

@@ -6,7 +6,7 @@ import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
 import { InputError, InternalError } from '../../../shared/errors.ts';
 import type { StoreDatabase } from './database.ts';
 
-export const jobStates = ['proposed', 'approved', 'running', 'paused', 'done', 'failed', 'withdrawn'] as const;
+const jobStates = ['proposed', 'approved', 'running', 'paused', 'done', 'failed', 'withdrawn'] as const;
 export type JobState = (typeof jobStates)[number];
 export type AttemptOutcome = 'done' | 'failed' | 'rolled-back';
 export type LogLevel = 'info' | 'warning' | 'error';

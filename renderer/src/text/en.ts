@@ -437,7 +437,6 @@ export const t = {
     accuracy: 'Accuracy',
     rmse: 'Root mean square error',
     loss: 'Loss',
-    inClear: (text: string) => `in the clear ${text}`,
     online: 'Online',
     setup: (text: string) => `setup ${text}`,
     sent: 'Sent by a party, at most',

@@ -200,7 +200,6 @@ export const projects = {
     textHint: 'This is what the digest covers and what runs.',
     digest: 'Digest',
     compareDigest: 'Equal at all members who see the same version.',
-    versions: 'Versions',
     notes: 'Notes of the proposer',
     run: 'Run',
     openRun: 'Follow the run',

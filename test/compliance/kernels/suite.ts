@@ -21,29 +21,40 @@ import { SecretKey } from '../../../engine/random/crypto-port.ts';
 import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
 import { referenceKernels } from '../../../engine/kernels/reference/reference.ts';
 
-/** A small generator for test values only (xorshift128+ is not needed; splitmix64 covers all bits). */
+/** Words that wrap, or nearly. */
+const SPECIAL_WORDS = [0n, 1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 63n - 1n];
+
+/** A small generator for test values only (splitmix32: halves of words are numbers, for BigInts are slow). */
 export class TestValues {
-  #state: bigint;
+  #state: number;
   constructor(seed: number) {
-    this.#state = BigInt(seed);
+    this.#state = seed;
+  }
+  /** 32 bits. */
+  #half(): number {
+    this.#state = (this.#state + 0x9e3779b9) | 0;
+    let z = this.#state;
+    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+    return (z ^ (z >>> 15)) >>> 0;
   }
   word(): bigint {
-    this.#state = BigInt.asUintN(64, this.#state + 0x9e3779b97f4a7c15n);
-    let z = this.#state;
-    z = BigInt.asUintN(64, (z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n);
-    z = BigInt.asUintN(64, (z ^ (z >> 27n)) * 0x94d049bb133111ebn);
-    return z ^ (z >> 31n);
+    return (BigInt(this.#half()) << 32n) | BigInt(this.#half());
   }
   below(limit: number): number {
-    return Number(this.word() % BigInt(limit));
+    return this.#half() % limit;
   }
   /** Random words with the values that wrap among them. */
   words(length: number): BigUint64Array {
-    const special = [0n, 1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 63n - 1n];
-    return BigUint64Array.from({ length }, () => {
-      const choice = this.below(20);
-      return special[choice] ?? this.word();
-    });
+    const words = new BigUint64Array(length);
+    const halves = new Uint32Array(words.buffer);
+    for (let i = 0; i < length; i++) {
+      const special = SPECIAL_WORDS[this.below(20)];
+      halves[2 * i] = this.#half();
+      halves[2 * i + 1] = this.#half();
+      if (special !== undefined) words[i] = special;
+    }
+    return words;
   }
   bytes(length: number): Uint8Array {
     return Uint8Array.from({ length }, () => this.below(256));

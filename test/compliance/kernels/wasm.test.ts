@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest';
 import { wasmKernels } from '../../../engine/kernels/wasm/wasm.ts';
 import { kernelsCompliance } from './suite.ts';
 
-kernelsCompliance('wasm, 1 thread', () => wasmKernels({ threads: 1 }));
 kernelsCompliance('wasm, 2 threads', () => wasmKernels({ threads: 2 }));
 
 describe('the WebAssembly module', () => {

@@ -114,7 +114,7 @@ test.each([
     'a registered data set',
     'reference.yaml',
     text.replace('a.csv', `{ id: x, schema: ${'a'.repeat(64)} }`),
-    /is a registered data set, not a file/,
+    /names a registered data set, not a file/,
   ],
   ['a join to come', 'ids.yaml', text.replace('how: rows', 'how: ids, on: age'), /age/],
 ])('%s is refused with exit code 2', async (_, name, content, line) => {

@@ -2,6 +2,8 @@
 import { afterEach, expect, test } from 'vitest';
 import { InputError } from '../../../shared/errors.ts';
 import { TALK_PART_CHARACTERS } from '../../../shared/wire.ts';
+import type { TalkPart } from '../../../shared/wire.ts';
+import type { Connection } from '../../../main/host/peers/connection.ts';
 import { connected, openHost, pair } from './hosts.ts';
 import type { TestHost } from './hosts.ts';
 
@@ -59,25 +61,53 @@ test('a link that is lost or absent ends the wait by name', async () => {
   await lost;
 });
 
-test('parts out of order end the connection', async () => {
+/** What is said by hand. */
+function connectionTo(a: TestHost, b: TestHost): Connection {
+  const port = { session: 's', attempt: 0, onFrame: () => {}, onHello: () => {}, onAbsent: () => {}, onEnd: () => {} };
+  return a.links.attach(b.identity.fingerprint, { ...port, onHostClosed: () => {} }).connection!;
+}
+
+const part = (changes: Partial<TalkPart>): TalkPart => ({
+  what: 'question',
+  number: 1,
+  part: 0,
+  parts: 1,
+  text: '{}',
+  ...changes,
+});
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+
+const cases: readonly (readonly [string, readonly TalkPart[], string])[] = [
+  ['parts out of order', [part({ part: 1, parts: 2 })], 'talk-malformed'],
+  ['a part twice', [part({ parts: 3 }), part({ parts: 3 })], 'talk-malformed'],
+  ['more begun at once than are kept', numbers(9).map((number) => part({ number, parts: 64 })), 'talk-malformed'],
+  ['a question that is no JSON', [part({ text: '{' })], 'talk-malformed'],
+  ['an answer that is none', [part({ what: 'answer', text: '{"reply' })], 'talk-malformed'],
+  ['an answer of another shape', [part({ what: 'answer', text: '[]' })], 'talk-malformed'],
+  ['questions without end', numbers(3_001).map((number) => part({ number })), 'talk-too-much'],
+  ['a part that is too long', [part({ text: 'x'.repeat(TALK_PART_CHARACTERS + 1) })], 'control-malformed'],
+  ['more parts than there may be', [part({ parts: 65 })], 'control-malformed'],
+];
+
+test.each(cases)('%s: the connection ends by name', async (_, parts, code) => {
   const [a, b] = await twoHosts();
-  b.links.answerWith(() => 'never');
-  const { connection } = a.links.attach(b.identity.fingerprint, {
-    session: 's',
-    attempt: 0,
-    onFrame: () => {},
-    onHello: () => {},
-    onAbsent: () => {},
-    onEnd: () => {},
-    onHostClosed: () => {},
-  });
+  b.links.answerWith(() => 'answered');
+  const connection = connectionTo(a, b);
   const lost = new Promise<void>((resolve) => {
     const unwatch = b.links.watch(({ failure }) => {
-      if (failure?.message.includes('talk-malformed') !== true) return;
+      if (failure?.message.includes(code) !== true) return;
       unwatch();
       resolve();
     });
   });
-  connection?.control({ name: 'talk', body: { what: 'question', number: 1, part: 1, parts: 2, text: '' } });
+  for (const body of parts) connection.control({ name: 'talk', body });
   await lost;
+});
+
+test('an answer to nothing that was asked is passed over', async () => {
+  const [a, b] = await twoHosts();
+  b.links.answerWith(() => 'answered');
+  const connection = connectionTo(a, b);
+  connection.control({ name: 'talk', body: part({ what: 'answer', number: 77, text: '{"reply":1}' }) });
+  expect(await a.links.ask(b.identity.fingerprint, {}, signal)).toBe('answered');
 });

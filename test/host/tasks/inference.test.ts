@@ -6,6 +6,7 @@ import { writeOnnx } from '../../../engine/models/onnx/write.ts';
 import type { TrainedModel } from '../../../shared/model.ts';
 import { plainForward } from '../../engine/models/plain-forward.ts';
 import { columnOf, simulateJobFile, tableOf } from '../../helpers/simulated-job.ts';
+import { writeJob } from '../../helpers/write-job.ts';
 import { withFolder } from '../../parties/program.ts';
 
 const ROWS = 12;
@@ -49,7 +50,7 @@ async function write(
   await writeFile(join(folder, 'a.csv'), `x,y\n${cells.map(([x, y]) => `${x},${y}\n`).join('')}`);
   await writeFile(join(folder, 'b.csv'), `z\n${cells.map(([, , z]) => `${z}\n`).join('')}`);
   await writeFile(join(folder, 'model.onnx'), writeOnnx(trained));
-  const lines: Record<string, string> = {
+  return writeJob(folder, {
     name: 'answers',
     parties: '{ a: { data: a.csv }, b: { data: b.csv }, owner: {} }',
     dealer: 'd',
@@ -58,15 +59,7 @@ async function write(
     model: '{ file: model.onnx, owner: owner }',
     reveal: '{ predictions: [b] }',
     ...changes,
-  };
-  const file = join(folder, 'job.yaml');
-  await writeFile(
-    file,
-    Object.entries(lines)
-      .map(([key, value]) => `${key}: ${value}\n`)
-      .join(''),
-  );
-  return file;
+  });
 }
 
 function expected(trained: TrainedModel): number[] {

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { columnOf, simulateJobFile, tableOf } from '../../helpers/simulated-job.ts';
+import { writeJob } from '../../helpers/write-job.ts';
 import { withFolder } from '../../parties/program.ts';
 
 const ROWS = 60;
@@ -20,21 +21,13 @@ const dose = age.map((_, row) => Number((0.01 * noise(row, 3)).toFixed(6)));
 async function job(folder: string, changes: Readonly<Record<string, string>>): Promise<string> {
   await writeFile(join(folder, 'a.csv'), `age,dose\n${age.map((years, i) => `${years},${dose[i]}\n`).join('')}`);
   await writeFile(join(folder, 'b.csv'), `weight\n${weight.map((kilos) => `${kilos}\n`).join('')}`);
-  const lines: Record<string, string> = {
+  return writeJob(folder, {
     name: 'figures',
     parties: '{ a: { data: a.csv }, b: { data: b.csv } }',
     dealer: 'd',
     join: '{ how: rows }',
     ...changes,
-  };
-  const file = join(folder, 'job.yaml');
-  await writeFile(
-    file,
-    Object.entries(lines)
-      .map(([key, value]) => `${key}: ${value}\n`)
-      .join(''),
-  );
-  return file;
+  });
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -365,50 +365,38 @@ function multiplyTiled(
   }
 }
 
-/** out[r] = sum of the words of window r by those of x: one filter. */
+/**
+ * A vector times windows, a tile of them gathered at a time: columns `columnStart` to `columnEnd` of windows `start` to `end`.
+ * Of a row (WINDOWS_OF_A, one filter) out[r] = sum of the words of window r by those of x; of a column (WINDOWS_OF_B, the
+ * gradient of one filter) out[c] = sum of x[l] by word c of window l.
+ */
 function multiplyVectorByWindows(
   out: usize,
   images: usize,
   windows: usize,
+  windowed: u32,
   x: usize,
-  k: u32,
   start: u32,
   end: u32,
-  first: bool,
+  columnStart: u32,
+  columnEnd: u32,
+  isFirstPair: bool,
   rows: usize,
 ): void {
-  for (let l: u32 = 0; l < k; l += MATMUL_DEPTH) {
-    const depth = least(MATMUL_DEPTH, k - l);
-    const group = PACKED_WORDS / depth;
-    for (let i = start; i < end; i += group) {
-      const count = least(group, end - i);
-      gatherWindows(rows, (<usize>depth) << 3, images, windows, i, count, l, depth);
-      const target = out + ((<usize>i) << 3);
-      multiplyVectorByRows(target, rows, x + ((<usize>l) << 3), depth, 0, count, first && l == 0);
-    }
-  }
-}
-
-/** out[c] = sum of x[l] by word c of window l: the gradient of one filter. */
-function multiplyWindowsByVector(
-  out: usize,
-  images: usize,
-  windows: usize,
-  x: usize,
-  k: u32,
-  start: u32,
-  end: u32,
-  first: bool,
-  rows: usize,
-): void {
-  for (let column = start; column < end; column += MATMUL_WIDTH) {
-    const columns = least(MATMUL_WIDTH, end - column);
+  const widest: u32 = windowed == WINDOWS_OF_A ? MATMUL_DEPTH : MATMUL_WIDTH;
+  for (let column = columnStart; column < columnEnd; column += widest) {
+    const columns = least(widest, columnEnd - column);
     const group = PACKED_WORDS / columns;
-    for (let l: u32 = 0; l < k; l += group) {
-      const count = least(group, k - l);
-      gatherWindows(rows, (<usize>columns) << 3, images, windows, l, count, column, columns);
-      const to = out + ((<usize>column) << 3);
-      multiplyVectorByColumns(to, rows, x + ((<usize>l) << 3), count, columns, 0, columns, first && l == 0);
+    for (let row = start; row < end; row += group) {
+      const count = least(group, end - row);
+      gatherWindows(rows, (<usize>columns) << 3, images, windows, row, count, column, columns);
+      const ofRow = (<usize>row) << 3;
+      const ofColumn = (<usize>column) << 3;
+      if (windowed == WINDOWS_OF_A) {
+        multiplyVectorByRows(out + ofRow, rows, x + ofColumn, columns, 0, count, isFirstPair && column == 0);
+      } else {
+        multiplyVectorByColumns(out + ofColumn, rows, x + ofRow, count, columns, 0, columns, isFirstPair && row == 0);
+      }
     }
   }
 }
@@ -450,9 +438,9 @@ export function matmul(record: usize, from: u32, to: u32, scratch: usize): void 
       const b = <usize>arg(at, 2) + <usize>t * arg(at, 3);
       const first = pair == 0;
       if (windowed == WINDOWS_OF_A && n == 1) {
-        multiplyVectorByWindows(matrix, a, windows, b, k, rowStart, rowEnd, first, rows);
+        multiplyVectorByWindows(matrix, a, windows, windowed, b, rowStart, rowEnd, 0, k, first, rows);
       } else if (windowed == WINDOWS_OF_B && m == 1) {
-        multiplyWindowsByVector(matrix, b, windows, a, k, columnStart, columnEnd, first, rows);
+        multiplyVectorByWindows(matrix, b, windows, windowed, a, 0, k, columnStart, columnEnd, first, rows);
       } else if (windowed == WINDOWS_OF_NONE && k == 1) {
         outerProduct(matrix, a, b, n, rowStart, rowEnd, columnStart, columnEnd, first);
       } else if (windowed == WINDOWS_OF_NONE && n == 1) {
