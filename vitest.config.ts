@@ -5,11 +5,12 @@ const hostFolders = ['host', 'renderer', 'desktop'];
 const systemFolders = ['parties', 'conformance', 'bench'];
 /** Too slow for a quick check: run with the host's tests. */
 const slowFiles = [
-  'test/compliance/kernels/{partial,wasm-one-thread,webgpu*}.test.ts',
+  'test/compliance/kernels/{partial,wasm-threads,webgpu*}.test.ts',
   'test/compliance/transport/{sockets,port}.test.ts',
   'test/engine/functions/**/*.test.ts',
   'test/engine/join/**/*.test.ts',
   'test/engine/layers/**/*.test.ts',
+  'test/engine/models/{onnx,tfjs-layers}.test.ts',
   'test/engine/nn/{membership,whole-models}.test.ts',
   'test/engine/operations/**/*.test.ts',
   'test/engine/protocol/{rings,combinations}.test.ts',

@@ -167,6 +167,37 @@ function checkKept(job: Job, { how, keep }: IdentifierJoin, report: JobReport): 
   }
 }
 
+/** What can be computed on slots without telling who has a row there. */
+function checkHidden({ task, reveal }: Job, { how, keep }: IdentifierJoin, report: JobReport): void {
+  if (trains(task) || task === 'statistics') return;
+  if (task !== 'inference') {
+    report(
+      'job-join-hides-rows',
+      ['join', 'how'],
+      `a join by ${how} serves training and statistics, and this is ${task}`,
+      'Join by ids.',
+    );
+    return;
+  }
+  if (how === 'hidden') {
+    report(
+      'job-join-hides-rows',
+      ['join', 'how'],
+      'predictions would tell who receives them which records all parties have, and a join by hidden keeps that from everybody',
+      'Join by ids, or by left with the predictions for the party whose rows are kept.',
+    );
+    return;
+  }
+  const other = reveal.predictions.findIndex((party) => party !== keep);
+  if (other >= 0)
+    report(
+      'job-left-predictions',
+      ['reveal', 'predictions', other],
+      `the predictions are of the rows of ${keep ?? 'the party that is kept'}, and ${reveal.predictions[other] ?? ''} would learn from them which records that party has`,
+      'Name only the party whose rows are kept.',
+    );
+}
+
 /** Reports what contradicts itself in `join`; `text` is what was written. */
 export function checkJoin(job: Job, text: JobText, report: JobReport): void {
   if (text.join === undefined) return;
@@ -181,14 +212,7 @@ export function checkJoin(job: Job, text: JobText, report: JobReport): void {
   checkKey(job, join, report);
   checkMatcher(job, join, report);
   checkKept(job, join, report);
-  if (hidesRows(job) && !trains(job.task)) {
-    report(
-      'job-join-hides-rows',
-      ['join', 'how'],
-      `a join by ${join.how} is for training, and this is ${job.task}`,
-      'Join by ids.',
-    );
-  }
+  if (hidesRows(job)) checkHidden(job, join, report);
   if (join.how === 'stack') {
     if (join.duplicates === 'aggregate') {
       report(

@@ -119,6 +119,11 @@ export function hidesRows({ join }: { readonly join: JobJoin }): boolean {
   return join.how === 'hidden' || join.how === 'left';
 }
 
+/** Fewest slots that may count where rows are hidden: as the join has it, and as many as statistics ask for. */
+export function slotFloor(job: { readonly join: JobJoin; readonly minimumRows?: number | undefined }): number {
+  return Math.max(identifierJoin(job)?.floor ?? 1, job.minimumRows ?? 1);
+}
+
 /** Of these parties, those that may lack rows of the joined table; the model is told by a column for each, at the end. */
 export function flaggedParties(job: { readonly join: JobJoin }, holders: readonly string[]): string[] {
   const join = identifierJoin(job);

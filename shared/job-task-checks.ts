@@ -3,6 +3,7 @@ import type { Job, JobText } from './job.ts';
 import type { JobReport } from './job-checks.ts';
 import { trains } from './job-roles.ts';
 import { binaryLosses, regressionLosses } from './losses.ts';
+import { extraMetrics, regressionMetrics } from './metrics.ts';
 import type { Task } from './job-tasks.ts';
 
 /** Sections that belong to some tasks only. */
@@ -45,6 +46,7 @@ export function checkTask(job: Job, text: JobText, report: JobReport): void {
       report('job-without-model', ['model'], `${task} needs a model`, 'Add "model: { template: ... }".');
     else checkTemplate(job, report);
     checkLoss(job, report);
+    checkMetrics(job, report);
     checkPrivacy(job, report);
     return;
   }
@@ -134,6 +136,38 @@ function checkLoss({ task, train, label, classes }: Job, report: JobReport): voi
       'Give one for each class, in the order of classes.',
     );
   }
+}
+
+function checkMetrics({ task, train, privacy, label, classes, reveal }: Job, report: JobReport): void {
+  const path = ['train', 'metrics'];
+  const metrics = train?.metrics ?? [];
+  if (metrics.length > 0 && reveal.metrics.length === 0)
+    report('job-metrics-unseen', path, 'nobody receives the metrics', 'Name a party under reveal.metrics.');
+  for (const [i, metric] of metrics.entries()) {
+    const fits = regressionMetrics.includes(metric) === (task === 'regression');
+    if (!fits) {
+      const others = extraMetrics.filter((one) => regressionMetrics.includes(one) === (task === 'regression'));
+      report('job-metric-misfit', [...path, i], `${metric} is not for ${task}`, `Use ${others.join(' or ')}.`);
+    }
+    if (metrics.indexOf(metric) < i)
+      report('job-metric-twice', [...path, i], `${metric} is listed twice`, 'Take one out.');
+    if (metric === 'auc' && (classes[Object.values(label)[0] ?? '']?.length ?? 2) > 2)
+      report('job-metric-classes', [...path, i], 'auc is of two classes', 'Use confusion.');
+  }
+  if (metrics.length === 0) return;
+  const why =
+    privacy?.split !== undefined
+      ? 'in a split model'
+      : privacy?.labels !== undefined
+        ? 'of labels that are flipped at random'
+        : undefined;
+  if (why !== undefined)
+    report(
+      'job-metrics-privacy',
+      path,
+      `${why} only accuracy, or the error, and the loss are measured`,
+      'Take it out.',
+    );
 }
 
 function checkPrivacy(job: Job, report: JobReport): void {

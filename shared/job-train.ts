@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { missingSchema, scaleSchema } from './job-prepare.ts';
 import { scheduleSchema } from './learning-rate.ts';
 import { lossNames, lossSchema } from './losses.ts';
+import { extraMetrics } from './metrics.ts';
 import { clipSchema, optimizerSchema } from './optimizers.ts';
 import { strict } from './strict.ts';
 
@@ -35,6 +36,8 @@ export const trainSchema = strict({
   scale: scaleSchema.optional(),
   /** Public: shuffle, split and first weights; never a share or a mask. */
   seed: z.int().min(0).default(0),
+  /** What is measured on the test rows besides accuracy, or root mean square error, and loss. */
+  metrics: z.array(z.enum(extraMetrics)).default([]),
   /** Epochs between two reveals of the metrics; every reveal is a leak that the job counts. */
   metricsEvery: z
     .union([z.literal('end'), z.int().min(1)], { error: 'must be "end" or a number of epochs, 1 or more' })

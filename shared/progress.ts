@@ -3,16 +3,12 @@
  * to the other parties. It holds public facts only, but for `quality`, which is what the job has revealed to this party.
  */
 import { z } from 'zod';
+import { scoresSchema } from './metrics.ts';
 
 const count = z.int().min(0);
 
 /** Quality on the test rows, revealed after an epoch (from 1). */
-export const epochQualitySchema = z.object({
-  epoch: z.int().min(1),
-  accuracy: z.number().optional(),
-  rmse: z.number().optional(),
-  loss: z.number().optional(),
-});
+export const epochQualitySchema = scoresSchema.extend({ epoch: z.int().min(1) });
 export type EpochQuality = z.infer<typeof epochQualitySchema>;
 
 /** What all members of a run know of the join of its rows. */

@@ -198,6 +198,15 @@ function resolveClasses(
         },
       );
     }
+    if (list.length > 2 && job.train?.metrics.includes('auc') === true) {
+      throw new InputError(
+        'job-metric-classes',
+        `The area under the ROC curve is of 2 classes and the label ${JSON.stringify(labelled[0]?.[1])} has ${list.length}.`,
+        {
+          hint: 'Take auc out of train.metrics, or use confusion.',
+        },
+      );
+    }
   }
   return classes;
 }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { kernelReportSchema } from './kernel-choice.ts';
+import { scoresSchema } from './metrics.ts';
 
 /** Parts of a party's wall time, in the order in which they are shown; they add up to it. */
 export const activities = [
@@ -32,12 +33,6 @@ const activityMsSchema = z.object({
   offline: amount,
   other: amount,
 });
-
-const scoresSchema = {
-  accuracy: z.number().optional(),
-  rmse: z.number().optional(),
-  loss: z.number().optional(),
-};
 
 const waitsSchema = z.array(z.object({ party: z.string(), ms: amount }));
 
@@ -135,11 +130,11 @@ export const runInsightsSchema = z.object({
     .default([]),
   metrics: z
     .object({
-      ...scoresSchema,
+      ...scoresSchema.shape,
       /** After which, counted from 1. */
       epoch: z.int().optional(),
-      baseline: z.object(scoresSchema).optional(),
-      history: z.array(z.object({ epoch: z.int(), ...scoresSchema })).optional(),
+      baseline: scoresSchema.optional(),
+      history: z.array(scoresSchema.extend({ epoch: z.int() })).optional(),
     })
     .optional(),
 });

@@ -6,6 +6,7 @@
 import { InternalError } from '../../shared/errors.ts';
 import type { Graph, NodeInfo } from '../tensor/graph.ts';
 import { scatterAddRows } from '../tensor/rearrange.ts';
+import { oneHot } from '../tensor/secret-index.ts';
 import { Tensor, linear } from '../tensor/tensor.ts';
 
 /** Gradients for the inputs of a function, from the gradient of its result. */
@@ -157,9 +158,15 @@ function differentiate(
     case 'fold':
       return [[input(0).node.id, gradient.unfold(operation.windows)]];
     case 'gatherRows': {
-      const index = graph.node(node.inputs[1] ?? -1).operation;
-      if (index.op !== 'constant') break;
-      return [[input(0).node.id, scatterAddRows(gradient, index.words.map(Number), input(0).shape[0] ?? 0)]];
+      const [table, index] = [input(0), input(1)];
+      const { operation: source } = index.node;
+      const [rows = 0] = table.shape;
+      if (source.op === 'constant') return [[table.node.id, scatterAddRows(gradient, source.words.map(Number), rows)]];
+      // Numbers that come before each execution: rows are added by a product with their one-hot form, which all know, so nothing
+      // is opened; and before the truncation of the gradient, as it can be one with that of an update.
+      const flat = gradient.raw.reshape([index.size, table.size / rows]);
+      const sums = oneHot(index, rows).matmulRaw(flat, { transposeA: true });
+      return [[table.node.id, sums.reshape(table.shape).rescaled(gradient.scale)]];
     }
     case 'atLeast':
     case 'isPositive':

@@ -7,9 +7,9 @@
  * Presence is 0 or 1 at scale 0, so a row that does not count adds exactly zero to every sum, whatever is computed from it.
  */
 import { InputError, InternalError } from '../../shared/errors.ts';
-import { reciprocal } from '../functions/powers.ts';
+import { halvingsOf, inverseCount, REFINED_BITS } from '../functions/inverse-count.ts';
 import type { Graph } from '../tensor/graph.ts';
-import { constant, linear, privateInput, stateInput } from '../tensor/tensor.ts';
+import { privateInput, stateInput } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { TableSpec } from './table.ts';
 
@@ -43,29 +43,19 @@ export const memberNames = {
 } as const;
 
 const states = {
+  presence: (party: string): string => `membership/presence/${party}`,
   /** Whether a slot counts. */
   counts: 'membership/counts',
   /** That times 2^h / the training slots that count. */
   weights: 'membership/weights',
   /** 2^h / the test slots that count. */
   testFactor: 'membership/test-factor',
-  total: (metric: string): string => `membership/total/${metric}`,
 } as const;
 
-/** Fraction bits with which a reciprocal is refined. */
-const REFINED_BITS = 24;
+/** Fraction bits of what is told of rows whose number is not: more would tell out of how many it is. */
+export const SHARE_BITS = 10;
 /** What is subtracted from a cell is no larger than a cell. */
 export const CENTRING_BITS = 1;
-/** Fraction bits of a number whose reciprocal is looked up, at least. */
-const LEAST_TABLE_SCALE = 12;
-/** Assumed: means of what is added up over test rows stay below 2^6. */
-const MEAN_BITS = 6;
-
-/** h: sums over `rows` slots are divided by 2^h exactly, then by the rest of a count. */
-function halvingsOf(rows: number): number {
-  return Math.floor(Math.log2(rows));
-}
-
 function slotsOf(spec: TableSpec): number {
   return spec.features[0]?.rows ?? 0;
 }
@@ -76,96 +66,133 @@ function testRowsOf(spec: TableSpec): number {
 
 // ---- set-up ----
 
-/** What the set-up of a table needs of its members. */
+/** Who has which slots: bits [slots, 1] at scale 0. */
 export interface Members {
-  /** The party's bit of every slot, [slots, 1] at scale 0. */
+  /** The party's own bit of every slot. */
   presence(party: string): Tensor;
-  /**
-   * What makes the means of a party's columns, [1, columns], of the columns [slots, columns]: over the training slots that count
-   * and that it has. Magnitudes are at most 4.
-   */
-  averaging(party: string): (columns: Tensor, scale: number) => Tensor;
+  /** Whether a slot counts. */
+  readonly counts: Tensor;
+  /** Whether it counts and the party has it. */
+  counted(party: string): Tensor;
+  /** Whether it counts and all parties have it. */
+  readonly complete: Tensor;
 }
 
-/**
- * Takes presence, keeps what steps and evaluations weight their rows by, and reveals whether there are enough rows. `training` are
- * the numbers of the training slots.
- *
- * Cost: a word a slot and party, opened by its owner, and two to four opened by all; about 15 rounds for the reciprocals.
- */
-export function storeMembers(graph: Graph, spec: MemberSpec, training: Tensor): Members {
-  const { required, optional, floor, parties } = spec.membership;
+/** Takes presence, and keeps it and what counts. A word a slot and party, opened by its owner, and one opened by all. */
+export function storeMembers(graph: Graph, spec: MemberSpec): Members {
+  const { required, optional } = spec.membership;
   const stranger = spec.features.find(({ owner }) => ![...required, ...optional].includes(owner));
   if (stranger !== undefined || required.length === 0)
     throw new InternalError('membership', `${stranger?.owner ?? 'Nobody'} is among those whose rows count.`);
   const bits = new Map(
     [...required, ...optional].map((party) => {
-      const words = privateInput(
-        graph,
-        memberNames.presence(party),
-        party,
-        [slotsOf(spec), 1],
-        0.01 - spec.fractionBits,
-      );
-      return [party, words.timesPowerOfTwo(spec.fractionBits)];
+      const name = memberNames.presence(party);
+      const words = privateInput(graph, name, party, [slotsOf(spec), 1], 0.01 - spec.fractionBits);
+      const bit = words.timesPowerOfTwo(spec.fractionBits);
+      bit.store(states.presence(party), { masked: true });
+      return [party, bit];
     }),
   );
+  const counts = [...bits]
+    .filter(([party]) => required.includes(party))
+    .map(([, bit]) => bit)
+    .reduce((product, own) => product.mulRaw(own));
+  counts.store(states.counts, { masked: true });
+  return membersOf(spec, bits, counts);
+}
+
+/** What `storeMembers` kept. */
+export function storedMembers(graph: Graph, spec: MemberSpec): Members {
+  const { required, optional } = spec.membership;
+  const shape = [slotsOf(spec), 1];
+  const bits = new Map(
+    [...required, ...optional].map((party) => [
+      party,
+      stateInput(graph, states.presence(party), shape, { bound: 0.01, scale: 0, masked: true, owner: party }),
+    ]),
+  );
+  return membersOf(spec, bits, storedCounts(graph, spec));
+}
+
+function membersOf(spec: MemberSpec, bits: ReadonlyMap<string, Tensor>, counts: Tensor): Members {
+  const { optional } = spec.membership;
   const presence = (party: string): Tensor => {
     const found = bits.get(party);
     if (found === undefined) throw new InternalError('membership', `${party} has no presence bits.`);
     return found;
   };
-  const counts = required.map(presence).reduce((product, own) => product.mulRaw(own));
-  counts.store(states.counts, { masked: true });
-  const count = (slots: Tensor): Tensor => slots.sum(0).reshape([1]);
-  const all = count(counts);
-  const trained = count(counts.gatherRows(training));
-  /** Slots that count and that an optional party has. */
-  const shared = new Map(optional.map((party) => [party, counts.mulRaw(presence(party))]));
-  [all, ...[...shared.values()].map(count)]
-    .map((rows) => rows.atLeast(floor))
-    .reduce((both, bit) => both.and(bit))
-    .toNumber()
-    .reveal(memberNames.reached, parties);
-
-  const factor = inverseCount(trained, spec.trainingRows);
-  counts.mulRaw(factor).store(states.weights, { masked: true });
-  if (testRowsOf(spec) > 0) inverseCount(all.sub(trained), testRowsOf(spec)).store(states.testFactor, { masked: true });
+  const both = new Map(optional.map((party) => [party, counts.mulRaw(presence(party))]));
+  const [first, ...others] = optional;
   return {
     presence,
-    averaging: (party) => {
-      const own = shared.get(party);
-      const here = (own ?? counts).gatherRows(training);
-      const divisor = own === undefined ? factor : inverseCount(count(here), spec.trainingRows);
-      return (columns, scale) =>
-        here
-          .matmulRaw(columns.gatherRows(training), { transposeA: true })
-          .timesPowerOfTwo(-halvingsOf(spec.trainingRows))
-          .rescaled(scale)
-          .mulRaw(divisor)
-          .provedBelow(2.1)
-          .rescaled(scale);
+    counts,
+    counted: (party) => both.get(party) ?? counts,
+    get complete() {
+      return others.reduce((all, party) => all.mulRaw(presence(party)), both.get(first ?? '') ?? counts);
     },
   };
 }
 
+/** Reveals to all parties whether each of these has as many rows as the floor asks for. */
+export function revealReached(spec: MemberSpec, groups: readonly Tensor[]): void {
+  const { floor, parties } = spec.membership;
+  groups
+    .map((slots) => countOf(slots).atLeast(floor))
+    .reduce((both, bit) => both.and(bit))
+    .toNumber()
+    .reveal(memberNames.reached, parties);
+}
+
+/** Reveals whether there are enough rows, and of each party that may lack some. */
+export function checkMembers(spec: MemberSpec, members: Members): void {
+  revealReached(spec, [members.counts, ...spec.membership.optional.map((party) => members.counted(party))]);
+}
+
+/** Rows of a group of slots, [1]. */
+export function countOf(slots: Tensor): Tensor {
+  return slots.sum(0).reshape([1]);
+}
+
+/** Means of columns [slots, columns] over a group of slots, [1, columns] at `scale`. Magnitudes are at most 4. */
+export type Averaging = (columns: Tensor, scale: number) => Tensor;
+
 /**
- * 2^h / count for a shared count of at most `rows` at scale 0, h = floor(log2 rows); 0 for a count of 0. Relative error 1e-5:
- * a look-up, and one step of Newton's iteration y (2 - x y). About 15 rounds, for one number.
+ * @param group of slots.
+ * @param divisor of `inverseCount`, for at most `rows` slots.
  */
-function inverseCount(count: Tensor, rows: number): Tensor {
-  const halvings = halvingsOf(rows);
-  // exact; with the bits that a table of reciprocals needs for its intervals
-  const x = count.timesPowerOfTwo(-halvings).rescaled(Math.max(halvings, LEAST_TABLE_SCALE));
-  const y = reciprocal(x, { least: 2 ** -halvings });
-  const correction = linear('newton', [[-1n, x.mulRaw(y)]])
-    .addNumber(2)
-    .provedBelow(1.1)
-    .rescaled(REFINED_BITS);
-  return y
-    .mulRaw(correction)
-    .provedBelow(halvings + 0.1)
-    .rescaled(count.graph.options.fractionBits);
+export function averageOver(group: Tensor, divisor: Tensor, rows: number): Averaging {
+  return (columns, scale) =>
+    group
+      .matmulRaw(columns, { transposeA: true })
+      .timesPowerOfTwo(-halvingsOf(rows))
+      .rescaled(scale)
+      .mulRaw(divisor)
+      .provedBelow(2.1)
+      .rescaled(scale);
+}
+
+/**
+ * Keeps what steps and evaluations weight their rows by. `training` are the numbers of the training slots. Returns what makes the
+ * means of a party's columns: over the training slots that count and that it has.
+ *
+ * Cost: one to three words a slot, opened by all; about 15 rounds for the reciprocals.
+ */
+export function storeWeights(
+  spec: MemberSpec,
+  { counts, counted }: Members,
+  training: Tensor,
+): (party: string) => Averaging {
+  const trained = countOf(counts.gatherRows(training));
+  const factor = inverseCount(trained, spec.trainingRows);
+  counts.mulRaw(factor).store(states.weights, { masked: true });
+  if (testRowsOf(spec) > 0)
+    inverseCount(countOf(counts).sub(trained), testRowsOf(spec)).store(states.testFactor, { masked: true });
+  return (party) => {
+    const here = counted(party).gatherRows(training);
+    const divisor = counted(party) === counts ? factor : inverseCount(countOf(here), spec.trainingRows);
+    const average = averageOver(here, divisor, spec.trainingRows);
+    return (columns, scale) => average(columns.gatherRows(training), scale);
+  };
 }
 
 /** What the owner of a block has subtracted from its columns before it shared them; see `centred`. */
@@ -208,52 +235,30 @@ export function weighted(spec: MemberSpec, gradient: Tensor, rowNumbers: Tensor)
 
 // ---- evaluation ----
 
-/** Begins a sum over test rows. */
-export function beginTotal(graph: Graph, metric: string): void {
-  constant(graph, [0], [1]).store(states.total(metric));
+/** What belongs to rows by their numbers, [rows, width], where they count, and zero elsewhere. */
+export function counted(spec: MemberSpec, perRow: Tensor, rowNumbers: Tensor): Tensor {
+  return perRow.mulRaw(presenceOf(perRow.graph, spec, rowNumbers));
 }
 
-function totalState(graph: Graph, spec: MemberSpec, metric: string): Tensor {
-  return stateInput(graph, states.total(metric), [1], {
-    bound: spec.fractionBits + Math.log2(testRowsOf(spec)) + MEAN_BITS,
-  });
+/** 1 for the rows that count, 0 for the others, [rows, 1] at scale 0. */
+export function presenceOf(graph: Graph, spec: MemberSpec, rowNumbers: Tensor): Tensor {
+  return storedCounts(graph, spec).gatherRows(rowNumbers);
 }
 
-/** Adds the rows of an evaluation, [rows, 1], that count; `weight` leaves out those that only fill it up. */
-export function addToTotal(spec: MemberSpec, metric: string, perRow: Tensor, rowNumbers: Tensor, weight: Tensor): void {
-  const { graph } = perRow;
-  const counts = stateInput(graph, states.counts, [slotsOf(spec), 1], { bound: 0.1, scale: 0, masked: true });
-  const sum = perRow.mulRaw(counts.gatherRows(rowNumbers)).mulRaw(weight).sum(0);
-  totalState(graph, spec, metric)
-    .add(sum.rescaled(spec.fractionBits))
-    .assumeBelow(Math.log2(testRowsOf(spec)) + MEAN_BITS)
-    .store(states.total(metric));
+function storedCounts(graph: Graph, spec: MemberSpec): Tensor {
+  return stateInput(graph, states.counts, [slotsOf(spec), 1], { bound: 0.1, scale: 0, masked: true });
 }
 
 /**
- * Reveals the mean over the test rows that count with `bits` fraction bits, and begins the sum anew. Sums, and means of parts,
- * stay shared: they would tell how many rows count.
+ * The mean over the test rows that count, with `bits` fraction bits, of a sum over them. Means stay below 2^meanBits.
  */
-export function revealMean(
-  graph: Graph,
-  spec: MemberSpec,
-  metric: string,
-  bits: number,
-  receivers: readonly string[],
-): void {
+export function testMean(spec: MemberSpec, sum: Tensor, meanBits: number, bits: number): Tensor {
   const halvings = halvingsOf(testRowsOf(spec));
-  const factor = stateInput(graph, states.testFactor, [1], {
+  const factor = stateInput(sum.graph, states.testFactor, [1], {
     bound: spec.fractionBits + halvings + 0.2,
     masked: true,
   });
-  totalState(graph, spec, metric)
-    .timesPowerOfTwo(-halvings)
-    .rescaled(REFINED_BITS)
-    .mulRaw(factor)
-    .assumeBelow(MEAN_BITS)
-    .rescaled(bits)
-    .reveal(metric, receivers);
-  beginTotal(graph, metric);
+  return sum.timesPowerOfTwo(-halvings).rescaled(REFINED_BITS).mulRaw(factor).assumeBelow(meanBits).rescaled(bits);
 }
 
 // ---- what parties do in the clear ----

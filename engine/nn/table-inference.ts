@@ -1,7 +1,8 @@
 /**
  * The programs of inference over the rows of a table: a set-up in which the parties share their columns or rows and the model's
  * owner its weights, and one program for each batch size, which reveals the answers to the receivers. Public weights are given
- * to every execution instead, and cost nothing. Knows nothing of job files, transports or processes.
+ * to every execution instead, and cost nothing. Where rows are slots, answers are those of the slots that count, zeros elsewhere.
+ * Knows nothing of job files, transports or processes.
  */
 import { elementCount } from '../../shared/layers/kind.ts';
 import { modelShapes } from '../../shared/model.ts';
@@ -12,6 +13,7 @@ import { Graph } from '../tensor/graph.ts';
 import { indexInput } from '../tensor/tensor.ts';
 import { forward } from './forward.ts';
 import { inferenceNames } from './inference.ts';
+import { counted, hasMembership } from './membership.ts';
 import { modelTensors, standardiseRows, storeModel } from './model-weights.ts';
 import type { ModelSpec } from './model-weights.ts';
 import { graphOptions, storeTable, tableNames, tableRows } from './table.ts';
@@ -49,12 +51,15 @@ function batchGraph(spec: TableInferenceSpec, rows: number): Graph {
   const { description } = spec;
   const graph = new Graph(graphOptions(spec, programName(rows)));
   const weights = modelTensors(graph, spec);
-  const cells = graph.scope('inputs', 'forward', () =>
-    tableRows(graph, spec, indexInput(graph, tableNames.rowNumbers, rows)),
-  );
+  const index = indexInput(graph, tableNames.rowNumbers, rows);
+  const cells = graph.scope('inputs', 'forward', () => tableRows(graph, spec, index));
   const x = graph.scope('standardise', 'forward', () => standardiseRows(spec, cells));
   const y = forward(description.layers, weights, x.reshape([rows, ...description.inputShape]));
-  graph.scope('answers', 'reveal', () => y.reveal(inferenceNames.answers, spec.receivers));
+  graph.scope('answers', 'reveal', () => {
+    // Zero for rows that do not count: they would tell what others have in slots that the receiver lacks.
+    const told = hasMembership(spec) ? counted(spec, y.reshape([rows, y.size / rows]), index) : y;
+    told.reveal(inferenceNames.answers, spec.receivers);
+  });
   return graph;
 }
 

@@ -7,17 +7,19 @@ import type { InputStandardisation } from '../../shared/model.ts';
 import { inverseSquareRoot } from '../functions/inverse-square-root.ts';
 import { decodeFixed } from '../runtime/words.ts';
 import type { Graph, GraphOptions } from '../tensor/graph.ts';
-import { concat, constant, indexInput, privateInput, stateInput } from '../tensor/tensor.ts';
+import { concat, constant, indexInput, linear, privateInput, stateInput } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import {
   CENTRING_BITS,
   centred,
   centresInput,
+  checkMembers,
   hasMembership,
   memberNames,
   squareWords,
   squaresInput,
   storeMembers,
+  storeWeights,
   wordsInSlots,
 } from './membership.ts';
 import type { MemberSpec, Membership } from './membership.ts';
@@ -55,7 +57,7 @@ export const tableNames = {
 } as const;
 
 /** Fraction bits of means, of variances, and of the factor that makes them from sums. */
-const MEAN_SCALE = 24;
+export const MEAN_SCALE = 24;
 export const VARIANCE_SCALE = 30;
 const AVERAGE_BITS = 20;
 const INVERSE_DEVIATION_BITS = 15;
@@ -81,20 +83,30 @@ function flagColumns(spec: Pick<TableSpec, 'membership'>): number {
   return spec.membership?.optional.length ?? 0;
 }
 
-/** Takes every party's block, and standardises where the job says so. */
-export function inputTable(graph: Graph, spec: TableSpec): Tensor {
+/** Every party's block, as its own. */
+export function inputBlocks(graph: Graph, spec: TableSpec): Tensor[] {
   const isCentred = hasMembership(spec) && spec.standardise !== undefined;
   const magnitude = spec.featureMagnitudeBits + (isCentred ? CENTRING_BITS : 0);
-  const blocks = spec.features.map(({ owner, rows, columns }, i) =>
+  return spec.features.map(({ owner, rows, columns }, i) =>
     privateInput(graph, `${tableNames.features}/${i}`, owner, [rows, columns], magnitude),
   );
+}
+
+/** Takes every party's block, and standardises where the job says so. */
+export function inputTable(graph: Graph, spec: TableSpec): Tensor {
+  const blocks = inputBlocks(graph, spec);
   return hasMembership(spec) ? memberTable(graph, spec, blocks) : plainTable(graph, spec, blocks);
 }
 
+/** The whole table. */
+export function joinBlocks(spec: TableSpec, blocks: readonly Tensor[]): Tensor {
+  return concat(blocks, spec.arrangement === 'columns' ? 1 : 0);
+}
+
 function plainTable(graph: Graph, spec: TableSpec, blocks: readonly Tensor[]): Tensor {
-  const table = concat(blocks, spec.arrangement === 'columns' ? 1 : 0);
+  const table = joinBlocks(spec, blocks);
   if (spec.standardise === undefined) return table;
-  const { mean, variance } = moments(table.gatherRows(indexInput(graph, tableNames.trainingRows, spec.trainingRows)));
+  const { mean, variance } = moments([table.gatherRows(indexInput(graph, tableNames.trainingRows, spec.trainingRows))]);
   const { multiply, shift } = affine(mean, variance, spec.standardise);
   // x's mask serves the product, so the table is not opened again before its truncation.
   return standardised(table.mulRaw(multiply).sub(shift));
@@ -102,12 +114,18 @@ function plainTable(graph: Graph, spec: TableSpec, blocks: readonly Tensor[]): T
 
 /** The same by the slots that count, of columns that their owners have centred; zeros stay where a party has no row. */
 function memberTable(graph: Graph, spec: MemberSpec, blocks: readonly Tensor[]): Tensor {
-  const members = storeMembers(graph, spec, indexInput(graph, tableNames.trainingRows, spec.trainingRows));
+  const members = storeMembers(graph, spec);
+  checkMembers(spec, members);
   const flags = spec.membership.optional.map((party) => members.presence(party).rescaled(spec.fractionBits));
   const features = concat(blocks, 1);
-  if (spec.standardise === undefined) return concat([features, ...flags], 1);
+  const table = (columns: Tensor): Tensor => concat([columns, ...flags], 1);
+  // Rows that are only answered have no weights.
+  if (spec.trainingRows === 0) return table(features);
+  const training = indexInput(graph, tableNames.trainingRows, spec.trainingRows);
+  const averaging = storeWeights(spec, members, training);
+  if (spec.standardise === undefined) return table(features);
   const owner = (block: number): string => spec.features[block]?.owner ?? '';
-  const averages = blocks.map((_, i) => members.averaging(owner(i)));
+  const averages = blocks.map((_, i) => averaging(owner(i)));
   const perColumn = (parts: readonly Tensor[]): Tensor => concat(parts, 1).reshape([features.shape[1] ?? 0]);
   const mean = perColumn(averages.map((average, i) => average(blocks[i]!, MEAN_SCALE)));
   const square = perColumn(
@@ -125,7 +143,7 @@ function memberTable(graph: Graph, spec: MemberSpec, blocks: readonly Tensor[]):
     from += width;
     return members.presence(owner(i)).matmulRaw(part);
   });
-  return concat([standardised(features.mulRaw(multiply).sub(concat(shifts, 1))), ...flags], 1);
+  return table(standardised(features.mulRaw(multiply).sub(concat(shifts, 1))));
 }
 
 /**
@@ -193,15 +211,34 @@ export function meanOver(sum: Tensor, count: number, scale: number): Tensor {
     .rescaled(scale);
 }
 
-/** Means and variances (over the count, not one less) of columns, at MEAN_SCALE and VARIANCE_SCALE. */
-export function moments(rows: Tensor): { mean: Tensor; variance: Tensor } {
-  const count = rows.shape[0] ?? 1;
-  const mean = meanOver(rows.sum(0), count, MEAN_SCALE);
-  const square = meanOver(rows.mulRaw(rows).sum(0), count, VARIANCE_SCALE);
+/**
+ * Means and variances (over the count, not one less) of columns, at MEAN_SCALE and VARIANCE_SCALE, over rows in parts one below the
+ * other: who owns a part adds up its squares alone.
+ */
+export function moments(parts: readonly Tensor[]): { mean: Tensor; variance: Tensor } {
+  const count = parts.reduce((rows, part) => rows + (part.shape[0] ?? 0), 0);
+  const mean = meanOver(
+    total(parts, (part) => part.sum(0)),
+    count,
+    MEAN_SCALE,
+  );
+  const square = meanOver(
+    total(parts, (part) => part.mulRaw(part).sum(0)),
+    count,
+    VARIANCE_SCALE,
+  );
   return { mean, variance: varianceOf(mean, square) };
 }
 
-function varianceOf(mean: Tensor, square: Tensor): Tensor {
+/** The sum of a figure over parts. */
+export function total(parts: readonly Tensor[], figure: (part: Tensor) => Tensor): Tensor {
+  return linear(
+    'total',
+    parts.map((part) => [1n, figure(part)] as const),
+  );
+}
+
+export function varianceOf(mean: Tensor, square: Tensor): Tensor {
   return square.sub(mean.mulRaw(mean).rescaled(VARIANCE_SCALE));
 }
 

@@ -54,7 +54,7 @@ function setupGraph(spec: DecompositionSpec): Graph {
   const graph = new Graph(graphOptions(spec, decompositionNames.setup));
   const table = graph.scope('inputs', 'setup', () => inputTable(graph, spec));
   graph.scope('covariances', 'setup', () => {
-    const { mean } = moments(table);
+    const { mean } = moments([table]);
     const matrix = covariance(table, mean)
       .timesRaw(1 / widthOf(spec), SCALE)
       .assumeBelow(0.1);

@@ -214,9 +214,10 @@ export class Tensor {
       { ...this.#like(), bound: this.node.bound + Math.log2(Math.max(1, count)) },
     );
   }
+  /** Rows by public numbers at scale 0, of one axis. */
   gatherRows(index: Tensor): Tensor {
     const operation = index.node.operation;
-    if ((operation.op !== 'known' && operation.op !== 'constant') || index.shape.length !== 1 || index.scale !== 0) {
+    if (!index.isPublic || index.shape.length !== 1 || index.scale !== 0) {
       throw new ShapeError('gatherRows', [this.shape, index.shape], 'rows are picked by one axis of public indices');
     }
     const rows = this.shape[0] ?? 0;

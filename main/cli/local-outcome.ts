@@ -1,8 +1,9 @@
 /** The closing table and the closing JSON of `tacit run` and `tacit demo`: what was reached, what it cost, where it lies. */
 import { kernelReportText } from '../../shared/kernel-choice.ts';
+import { isPercentage, scoreNames } from '../../shared/metrics.ts';
+import type { ScoreName, Scores } from '../../shared/metrics.ts';
 import type { JoinSummary, PartySummary } from '../host/run/engine-messages.ts';
 import type { LocalRun } from '../host/run/local-run.ts';
-import type { Scores } from '../host/results/results.ts';
 import type { Outcome } from './command.ts';
 import { bytesText, countText, durationText, figureText, percentText } from './output.ts';
 import type { Column, Output } from './output.ts';
@@ -23,10 +24,12 @@ function phaseSeconds(parties: readonly PartySummary[]): PhaseSeconds {
   };
 }
 
-function quality(scores: Scores | undefined): string[] {
-  if (scores === undefined) return ['not revealed', ''];
-  const first = scores.accuracy === undefined ? countText(scores.rmse ?? 0) : percentText(scores.accuracy);
-  return [first, scores.loss === undefined ? '' : countText(scores.loss)];
+function quality(scores: Scores | undefined, names: readonly ScoreName[]): string[] {
+  return names.map((name, i) => {
+    const score = scores?.[name];
+    if (score === undefined) return scores === undefined && i === 0 ? 'not revealed' : '';
+    return isPercentage(name) ? percentText(score) : countText(score);
+  });
 }
 
 /** What the join came to, and what it took: bytes of the party that sent most, seconds of the longest. */
@@ -49,17 +52,17 @@ export function localOutcome(run: LocalRun, output: Output): Outcome {
   const metrics = parties.find((party) => party.metrics !== undefined)?.metrics;
   const seconds = phaseSeconds(parties);
   const join = parties.find((party) => party.join !== undefined)?.join;
-  const measure = compiled.job.task === 'regression' ? 'rmse' : 'accuracy';
+  const revealed = scoreNames.filter((name) => (metrics ?? baseline?.scores)?.[name] !== undefined);
 
   output.line();
   if (join !== undefined) output.line(joinText(compiled.job.join.how, parties));
   if (compiled.training !== undefined) {
     output.table(
-      [left('on the test rows'), right(measure), right('loss')],
+      [left('on the test rows'), ...revealed.map(right)],
       [
-        ['together, on shares', ...quality(metrics)],
+        ['together, on shares', ...quality(metrics, revealed)],
         ...(withoutBaseline === undefined
-          ? [['in the clear (simulation by this launcher)', ...quality(baseline?.scores)]]
+          ? [['in the clear (simulation by this launcher)', ...quality(baseline?.scores, revealed)]]
           : []),
       ],
     );

@@ -1,6 +1,28 @@
 /** Rows and labels of several parties as plain arrays, for scripts. Knows nothing of files. */
 import { InputError } from '../../shared/errors.ts';
 
+/** A number, or arrays of one length of such. */
+export type Nested = number | readonly Nested[];
+
+/**
+ * Its numbers row by row, and its shape.
+ * @throws InputError `values-ragged`, `not-finite`.
+ */
+export function flat(nested: Nested): { readonly values: number[]; readonly shape: readonly number[] } {
+  if (typeof nested === 'number') {
+    if (!Number.isFinite(nested)) throw new InputError('not-finite', `${nested} is not a finite number.`);
+    return { values: [nested], shape: [] };
+  }
+  const parts = nested.map(flat);
+  const inner = parts[0]?.shape ?? [];
+  if (parts.some(({ shape }) => shape.join() !== inner.join())) {
+    throw new InputError('values-ragged', 'Arrays that stand side by side differ in length.', {
+      hint: 'Give every row as many numbers.',
+    });
+  }
+  return { values: parts.flatMap(({ values }) => values), shape: [parts.length, ...inner] };
+}
+
 /** One party's columns of all rows. */
 export interface OwnedColumns {
   readonly owner: string;

@@ -14,6 +14,7 @@ import { planJob } from '../../engine/plan/plan.ts';
 import { withRandomness } from '../../engine/random/draw.ts';
 import { nodeCrypto } from '../../engine/random/node-crypto.ts';
 import { decodeFixed, encodeFixed } from '../../engine/runtime/words.ts';
+import { foldStandardisation } from '../../engine/models/standardisation.ts';
 import { writeOnnx } from '../../engine/models/onnx/write.ts';
 import { InputError } from '../../shared/errors.ts';
 import { initialWeights } from '../../shared/initialise.ts';
@@ -26,6 +27,7 @@ import type { ModelDescription, ModelWeights, TrainedModel } from '../../shared/
 import { optimizerSchema } from '../../shared/optimizers.ts';
 import type { OptimizerSpec } from '../../shared/optimizers.ts';
 import { splitRows } from '../../shared/schedule.ts';
+import { readModelFile, writeModelFile } from '../host/models/model-files.ts';
 import { inferPrivately } from '../host/inference/private-inference.ts';
 import { runSimulated } from '../host/simulation/simulated-run.ts';
 import { cellsOf, countRows, magnitudeBits } from './data.ts';
@@ -47,10 +49,18 @@ export interface FitOptions {
   readonly batchSize?: number;
   /** Part of the rows that is kept for a score after every epoch; none if not given. */
   readonly validationSplit?: number;
+  /** Other rows of the same owners for that score. */
+  readonly validationData?: { readonly x: readonly OwnedColumns[]; readonly y: OwnedLabels };
+  /** How much rows of a class count, by its number; 1 if not given. */
+  readonly classWeight?: Readonly<Record<number, number>>;
   /** Of the split, the order of rows and the first weights; public. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
   readonly onStep?: (step: number, of: number) => void;
+  readonly callbacks?: {
+    /** After each epoch, counted from 0, with its score on the validation rows where there are any. */
+    onEpochEnd?(epoch: number, score: Score | undefined): void | Promise<void>;
+  };
 }
 
 export interface Score {
@@ -87,14 +97,24 @@ export function sequential(
   return new Sequential(describeLayers(layerSpecSchema.array().parse(layers), inputShape));
 }
 
+/**
+ * A model from a file, `.onnx` or `.json` of TF.js Layers, to be asked or trained further.
+ * @throws InputError what is wrong with the file.
+ */
+export function loadModel(path: string): Sequential {
+  const { description, weights } = foldStandardisation(readModelFile(path));
+  return new Sequential(description, weights);
+}
+
 export class Sequential {
   readonly description: ModelDescription;
   #compiled: Compiled | undefined;
   #weights: ModelWeights | undefined;
 
-  /** Use sequential(). */
-  constructor(description: ModelDescription) {
+  /** Use sequential() or loadModel(). */
+  constructor(description: ModelDescription, weights?: ModelWeights) {
     this.description = description;
+    this.#weights = weights;
   }
 
   /** @throws z.ZodError for an optimizer or a loss that is none. */
@@ -120,18 +140,32 @@ export class Sequential {
     return writeOnnx(this.trained);
   }
 
+  /**
+   * Writes the trained model: `.onnx`, or a TF.js Layers model with its weights beside it, as `.json`.
+   * @throws InputError `model-file-type`, `model-untrained`.
+   */
+  async save(path: string): Promise<void> {
+    await writeModelFile(path, this.trained);
+  }
+
   /** Trains on shares of all parties' columns side by side; goes on from the weights of an earlier call. */
   async fit(x: readonly OwnedColumns[], y: OwnedLabels, options: FitOptions): Promise<FitResult> {
     const { epochs, batchSize = 32, validationSplit = 0, seed = 0, signal = new AbortController().signal } = options;
-    const { optimizer, loss, task, parties: given } = this.#options();
+    const { optimizer, loss: plainLoss, task, parties: given } = this.#options();
+    const width = this.#outputs();
+    const loss = weightedLoss(plainLoss, options.classWeight, width);
+    const trainingRows = countRows(x, y);
+    if (options.validationData !== undefined) ({ x, y } = stacked({ x, y }, options.validationData));
     const total = countRows(x, y);
     const parties = [...(given ?? new Set([...x.map(({ owner }) => owner), y.owner]))];
     if (parties.length < 2) {
       throw new InputError('party-alone', 'Only one party takes part.', { hint: 'Name two or more as parties.' });
     }
     const [receiver = ''] = parties;
-    const { train, test } = splitRows(total, validationSplit, seed);
-    const width = this.#outputs();
+    const { train, test } =
+      options.validationData === undefined
+        ? splitRows(total, validationSplit, seed)
+        : { train: rowNumbers(0, trainingRows), test: rowNumbers(trainingRows, total) };
     const targets = targetsOf(y.values, task, width);
     const spec: TrainingSpec = {
       features: x.map(({ owner, rows }) => ({ owner, rows: total, columns: rows[0]?.length ?? 0 })),
@@ -175,7 +209,7 @@ export class Sequential {
     const { traffic } = await runSimulated(
       { plan, executions, transport: 'memory', signal, startedMs: performance.now() },
       async (simulation) => {
-        for (const { program, known, epoch, kind, step, steps } of executions) {
+        for (const { number, program, known, epoch, kind, step, steps } of executions) {
           signal.throwIfAborted();
           const fed = withRandomness(nodeCrypto, inputs, randomness.get(program) ?? []);
           const revealed =
@@ -186,6 +220,14 @@ export class Sequential {
             else sums.set(epoch, ofEpoch.set(name, (ofEpoch.get(name) ?? 0) + metricSum(spec, name, words)));
           }
           if (kind === 'step') options.onStep?.(step + 1, steps);
+          const next = executions[number + 1];
+          const isEnd = kind !== 'setup' && kind !== 'reveal' && (next?.kind === 'reveal' || next?.epoch !== epoch);
+          const ofEpochEnd = sums.get(epoch);
+          if (isEnd)
+            await options.callbacks?.onEpochEnd?.(
+              epoch,
+              ofEpochEnd && test.length > 0 ? scoreOf(ofEpochEnd, test.length, task) : undefined,
+            );
         }
       },
     );
@@ -273,6 +315,53 @@ function targetsOf(values: readonly number[], task: 'classification' | 'regressi
     targets[row * width + value] = 1;
   });
   return targets;
+}
+
+/** @throws InputError `class-weight` for a class that is none, `loss-unweighted` for a loss that takes no weights. */
+function weightedLoss(loss: LossSpec, weights: FitOptions['classWeight'], width: number): LossSpec {
+  if (weights === undefined) return loss;
+  const classes = Math.max(2, width);
+  const stray = Object.keys(weights).find((number) => Number(number) >= classes);
+  if (stray !== undefined)
+    throw new InputError(
+      'class-weight',
+      `There is a weight for class ${stray}, and the classes are 0 to ${classes - 1}.`,
+    );
+  if (loss.name !== 'crossEntropy' && loss.name !== 'hinge' && loss.name !== 'squaredHinge') {
+    throw new InputError('loss-unweighted', `The loss ${loss.name} takes no weights of classes.`, {
+      hint: 'Use crossEntropy, hinge or squaredHinge.',
+    });
+  }
+  return { ...loss, classWeights: Array.from({ length: classes }, (_, k) => weights[k] ?? 1) };
+}
+
+interface Rows {
+  readonly x: readonly OwnedColumns[];
+  readonly y: OwnedLabels;
+}
+
+/** Rows of the same owners, one set below the other. @throws InputError `validation-owners`. */
+function stacked(first: Rows, second: Rows): Rows {
+  const owners = ({ x, y }: Rows): string =>
+    [...x.map(({ owner, rows }) => `${owner} (${rows[0]?.length ?? 0} columns)`), y.owner].join(', ');
+  countRows(second.x, second.y);
+  if (owners(first) !== owners(second)) {
+    throw new InputError(
+      'validation-owners',
+      `Validation rows are of ${owners(second)}, the others of ${owners(first)}.`,
+      {
+        hint: 'Give validation data of the same owners, in the same order.',
+      },
+    );
+  }
+  return {
+    x: first.x.map(({ owner, rows }, i) => ({ owner, rows: [...rows, ...(second.x[i]?.rows ?? [])] })),
+    y: { owner: first.y.owner, values: [...first.y.values, ...second.y.values] },
+  };
+}
+
+function rowNumbers(from: number, to: number): Uint32Array {
+  return Uint32Array.from({ length: to - from }, (_, i) => from + i);
 }
 
 function encoded(values: Float64Array, bits: number, what: string): BigUint64Array {

@@ -8,7 +8,7 @@ export async function writeJoinedJob(
   folder: string,
   files: Readonly<Record<string, readonly string[]>>,
   joined: string,
-  changes: Readonly<Record<string, string>> = {},
+  changes: Readonly<Record<string, string | undefined>> = {},
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
   const parties = Object.keys(files);

@@ -140,7 +140,7 @@ test('two parties and a dealer, as processes of the packed program, finish a job
 
 test('its headless host serves the packed interface and the API', async () => {
   const party = tacit('party', '--folder', join(folder, 'host'), '--name', 'Packed');
-  const [, url = ''] = await party.said(/(http:\S+)/u);
+  const [, url = ''] = await party.said(/(http:\S+)\s/u);
   const page = await fetch(new URL('/', url));
   expect(page.status).toBe(200);
   expect(await page.text()).toContain('<div id="app">');

@@ -23,7 +23,7 @@ test('organisations pair by invitation, run a job, and each finds its results', 
       ['d', 'b'],
     ] as const) {
       const inviting = startTacit('invite', ...host(inviter), '--json');
-      const [link] = await inviting.said(/tacit:\/\/join\/[\w-]+/);
+      const [link] = await inviting.said(/tacit:\/\/join\/[\w-]+(?=\s)/);
       const joining = startTacit('join', ...host(invited), '--json', link);
       await Promise.all([inviting.said(/Type yes or no/), joining.said(/Type yes or no/)]);
       inviting.type('yes');

@@ -46,7 +46,12 @@ requires('chromium')('the interface for everybody', () => {
   async function faultsOf(places: readonly string[]): Promise<Record<string, readonly string[]>> {
     const found: Record<string, readonly string[]> = {};
     for (const place of places) {
-      await page.evaluate(`location.hash = '${place}'`);
+      // The view before has a heading too: it is gone when the interface has heard of the new address.
+      await page.evaluate(`new Promise((done) => {
+        if (location.hash === '${place}') return done();
+        addEventListener('hashchange', () => setTimeout(done), { once: true });
+        location.hash = '${place}';
+      })`);
       await page.getByRole('main').getByRole('heading', { level: 1 }).waitFor();
       await expect.poll(() => page.locator('.waiting').count()).toBe(0);
       const faults = await faultsOfView(page);
@@ -57,11 +62,11 @@ requires('chromium')('the interface for everybody', () => {
 
   test('first start with the keyboard alone, and every view while it is empty', async () => {
     await page.getByRole('heading', { name: 'Train models together' }).waitFor();
-    expect(await focused()).toBe('name');
+    await expect.poll(focused).toBe('name');
     await page.keyboard.type('Clinic North');
     await press(page, button('Create identity'));
     await page.getByRole('heading', { name: 'Your identity' }).waitFor();
-    expect(await focused()).toBe('content');
+    await expect.poll(focused).toBe('content');
     await walkThrough();
     const places = await views();
     expect(places.length).toBeGreaterThan(9);
@@ -84,10 +89,10 @@ requires('chromium')('the interface for everybody', () => {
     await press(page, button('Remove data set'));
     await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Tab');
-    expect(await page.locator('dialog :focus').count()).toBe(1);
+    await expect.poll(() => page.locator('dialog :focus').count()).toBe(1);
     await press(page, button('Cancel'));
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-    expect(await focused()).toBe('BUTTONRemove data set');
+    await expect.poll(focused).toBe('BUTTONRemove data set');
 
     await page.keyboard.press('Control+Alt+n');
     await page.getByText('The text is a job.').waitFor();
@@ -97,7 +102,7 @@ requires('chromium')('the interface for everybody', () => {
     await page.keyboard.type('many');
     await page.keyboard.press('Tab');
     await press(page, page.getByRole('button', { name: /^line \d+$/ }).first());
-    expect(await page.locator('textarea:focus').count()).toBe(1);
+    await expect.poll(() => page.locator('textarea:focus').count()).toBe(1);
     await reach(page, page.getByLabel('Epochs'));
     await page.keyboard.press('Control+a');
     await page.keyboard.type('7');
@@ -113,19 +118,19 @@ requires('chromium')('the interface for everybody', () => {
   test('sample run, dashboard and export with the keyboard alone', async () => {
     await press(page, button('Try it on this machine'));
     await page.getByRole('heading', { name: 'Parties' }).waitFor();
-    expect(await focused()).toBe('content');
+    await expect.poll(focused).toBe('content');
     await page.getByRole('link', { name: 'Where the time went' }).waitFor();
     await walkThrough();
     await press(page, page.getByRole('link', { name: 'Where the time went' }));
     await page.getByRole('heading', { name: 'Timeline' }).waitFor();
-    expect(await focused()).toBe('content');
+    await expect.poll(focused).toBe('content');
     await walkThrough();
     const layer = page.getByRole('region', { name: 'Model' }).getByRole('button').first();
     await press(page, layer, 'Space');
-    expect(await page.locator('tr.selected').count()).toBeGreaterThan(0);
+    await expect.poll(() => page.locator('tr.selected').count()).toBeGreaterThan(0);
     await press(page, button('Predict on this machine'));
     await page.getByRole('columnheader', { name: 'Predicted' }).waitFor();
-    expect(await focused()).not.toMatch(/^BODY/);
+    await expect.poll(focused).not.toMatch(/^BODY/);
     for (const [name, content] of [
       ['Layers as CSV', 'layer,phase,computeMs,predictedMs,'],
       ['Save as page', 'Where did the time go?'],
@@ -141,7 +146,7 @@ requires('chromium')('the interface for everybody', () => {
     await press(page, section('Settings'));
     // The last of the group is before its first.
     await press(page, page.getByLabel('As the system'), 'ArrowUp');
-    expect(await page.getByLabel('High contrast').isChecked()).toBe(true);
+    await expect.poll(() => page.getByLabel('High contrast').isChecked()).toBe(true);
     await page.getByText('Saved.').waitFor();
     // What computed the sample: the card or the CPU, and why, for each of its two parties.
     await expect.poll(() => page.getByText(/^(?:CPU|Graphics card): \S/).count()).toBe(2);

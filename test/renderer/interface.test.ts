@@ -135,10 +135,10 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     await page.getByLabel('Join rows by').selectOption('a shared id');
     await page.getByLabel('Id column').fill('id');
     await page.getByLabel('Id column').blur();
-    expect(await editor.inputValue()).toMatch(/how: ids, on: id/);
+    await expect.poll(() => editor.inputValue()).toMatch(/how: ids, on: id/);
     await page.getByLabel('Join rows by').selectOption('position (already aligned)');
     await page.getByLabel('Optimizer').selectOption('Adam');
-    expect(await editor.inputValue()).toMatch(/name: adam\s+lr: 0.001/);
+    await expect.poll(() => editor.inputValue()).toMatch(/name: adam\s+lr: 0.001/);
     await page.getByLabel('Rate over time').selectOption('in steps');
     await page.getByLabel('Every, in epochs').fill('5');
     await page.getByLabel('Limit gradients').selectOption('each entry');
@@ -146,11 +146,11 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     await page.getByLabel('Noise that nobody knows').selectOption('on sums of gradients, of a split model');
     await page.getByLabel('Noise over it').fill('3');
     await page.getByLabel('Noise over it').blur();
-    expect(await editor.inputValue()).toMatch(/privacy:\s+split:\s+norm: 1\s+noise: 3/);
+    await expect.poll(() => editor.inputValue()).toMatch(/privacy:\s+split:\s+norm: 1\s+noise: 3/);
     await page.getByLabel('Noise that nobody knows').selectOption('on the model, when it is revealed');
-    expect(await editor.inputValue()).toContain('model: { norm: 1, noise: 2 }');
+    await expect.poll(() => editor.inputValue()).toContain('model: { norm: 1, noise: 2 }');
     await page.getByLabel('Noise that nobody knows').selectOption('none');
-    expect(await editor.inputValue()).not.toContain('privacy');
+    await expect.poll(() => editor.inputValue()).not.toContain('privacy');
     await page.getByLabel('Label at').selectOption('clinic-a');
     await page.getByLabel('Label column').fill('sick');
     await page.getByLabel('Data set or path: clinic-b').fill(other);
@@ -200,6 +200,7 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     expect(figures).toEqual(figures.toSorted((a, b) => b - a));
     const layer = page.getByRole('region', { name: 'Model' }).getByRole('button').first();
     await layer.click();
+    await page.locator('tr.selected th').first().waitFor();
     const marked = await page.locator('tr.selected th').allTextContents();
     expect(marked.length).toBeGreaterThan(0);
     expect(new Set(marked)).toEqual(new Set([await layer.locator('.name').textContent()]));
@@ -230,7 +231,7 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     const before = await result.textContent();
     await page.getByLabel('One-way latency').focus();
     for (let i = 0; i < 20; i++) await page.keyboard.press('ArrowRight');
-    expect(await result.textContent()).not.toBe(before);
+    await expect.poll(() => result.textContent()).not.toBe(before);
     await page.getByRole('heading', { name: 'Quality by epoch' }).scrollIntoViewIfNeeded();
     await keepScreenshots(page, 'insights-what-if');
     await section('Runs');
@@ -323,7 +324,7 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     await page.getByText('The host does not answer').waitFor();
     await editor.fill('name: half a thou');
     await page.getByText(/^for \d+ s$/).waitFor();
-    expect(await editor.inputValue()).toBe('name: half a thou');
+    await expect.poll(() => editor.inputValue()).toBe('name: half a thou');
     expect(await seriousFindings(page)).toEqual([]);
   });
 

@@ -41,7 +41,7 @@ class Organisation {
   async start(lines: SlowLines): Promise<void> {
     const argv = ['--folder', join(this.folder, 'data'), '--name', this.name, '--listen', '127.0.0.1:0', '--json'];
     this.#program = startTacitWith(lines.environment, 'party', ...argv);
-    const [, url = ''] = await this.#program.said(/Interface, [^:]*: (http\S+)/);
+    const [, url = ''] = await this.#program.said(/Interface, [^:]*: (http\S+)\s/);
     await this.#program.said(/listens at/);
     this.#url = url;
   }

@@ -5,10 +5,14 @@ import { constant } from '../../tensor/tensor.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Table } from './layer.ts';
 
-/** Rows of the table: picked locally by public numbers (at scale 0), by one-hot products of 6 rounds by secret ones. */
+/**
+ * Rows of the table: picked locally by public numbers, by products with one-hot forms otherwise: 6 rounds where the numbers are
+ * secret, one where a party knows them. Gradients by the table are sums by the same numbers: local, or the same products.
+ */
 function embed(kernel: Tensor, x: Tensor): Tensor {
   if (!x.isPublic) return takeSecretly(kernel, x);
-  return kernel.gatherRows(x.reshape([x.size])).reshape([...x.shape, kernel.shape[1] ?? 1]);
+  const index = x.reshape([x.size]).rescaled(0);
+  return kernel.gatherRows(index).reshape([...x.shape, kernel.shape[1] ?? 1]);
 }
 
 /** sin(p / 10000^(2i / size)) at even places of the vector, cos at odd ones. */

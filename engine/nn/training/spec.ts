@@ -12,6 +12,7 @@ import type { ModelNoise } from './noisy-model.ts';
 import type { PrivateGradients } from './private-gradients.ts';
 import type { ScheduleSpec } from '../../../shared/learning-rate.ts';
 import type { LossSpec } from '../../../shared/losses.ts';
+import type { ExtraMetric } from '../../../shared/metrics.ts';
 import type { ClipSpec, OptimizerSpec } from '../../../shared/optimizers.ts';
 
 export interface TrainingSpec extends TableSpec {
@@ -34,6 +35,8 @@ export interface TrainingSpec extends TableSpec {
   /** Added to every weight when the model is revealed. */
   readonly modelNoise?: ModelNoise | undefined;
   readonly reveal: { readonly model: readonly string[]; readonly metrics: readonly string[] };
+  /** Measured besides accuracy, or squared error, and loss. */
+  readonly metrics?: readonly ExtraMetric[];
   readonly labelMagnitudeBits: number;
 }
 
@@ -50,6 +53,9 @@ export const names = {
   correct: 'correct',
   loss: 'loss',
   squaredError: 'squared-error',
+  absoluteError: 'absolute-error',
+  confusion: 'confusion',
+  auc: 'auc',
   weight: (key: string): string => `weight/${key}`,
   /** A state of the optimizer for a weight. */
   optimizer: (state: string, key: string): string => `${state}/${key}`,
@@ -77,8 +83,19 @@ export function isSquared({ loss }: TrainingSpec): boolean {
   return loss === undefined || loss.name === 'mse';
 }
 
-/** Names of the metrics of a task. */
+/** Classes of the label: one score stands for two. */
+export function classCount(spec: TrainingSpec): number {
+  return Math.max(2, scoreWidth(spec));
+}
+
+/** Names of what is summed over test rows and revealed. */
 export function metricNames(spec: TrainingSpec): string[] {
-  if (spec.task === 'classification') return [names.correct, names.loss];
-  return isSquared(spec) ? [names.squaredError] : [names.squaredError, names.loss];
+  const wants = (metric: ExtraMetric): boolean => spec.metrics?.includes(metric) ?? false;
+  if (spec.task === 'classification') {
+    const extra = [...(wants('confusion') ? [names.confusion] : []), ...(wants('auc') ? [names.auc] : [])];
+    return [names.correct, names.loss, ...extra];
+  }
+  const isMeasured = wants('mae') && spec.loss?.name !== 'l1';
+  const own = isSquared(spec) ? [names.squaredError] : [names.squaredError, names.loss];
+  return isMeasured ? [...own, names.absoluteError] : own;
 }

@@ -10,6 +10,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { InputError } from '../../../shared/errors.ts';
 import { defaultLoss } from '../../../shared/losses.ts';
 import type { LossSpec } from '../../../shared/losses.ts';
+import type { ExtraMetric } from '../../../shared/metrics.ts';
 import type { ClipSpec, OptimizerSpec } from '../../../shared/optimizers.ts';
 import { elementCount } from '../../../shared/layers/kind.ts';
 import { checkModel, modelShapes } from '../../../shared/model.ts';
@@ -40,6 +41,8 @@ export interface BaselineTraining {
   readonly testRows: ArrayLike<number>;
   /** Cross-entropy, or the mean squared error over rows and outputs, if not given. */
   readonly loss?: LossSpec | undefined;
+  /** Measured besides. */
+  readonly metrics?: readonly ExtraMetric[] | undefined;
   readonly optimizer: OptimizerSpec;
   readonly clip?: ClipSpec | undefined;
   /** Multiple of the learning rate at each step, counted from 0; 1 if not given. */
@@ -107,7 +110,10 @@ export async function trainBaseline(training: BaselineTraining, signal?: AbortSi
     const seconds = (performance.now() - started) / 1000;
     const weights = weightsUnlessDiverged(network, scores.description);
     const answers = await evaluate(network, data.features, training.testRows, description.inputShape, signal);
-    const metrics = lossAndMetrics(task, answers, data.labels, training.testRows, outputs, loss);
+    const metrics = lossAndMetrics(task, answers, data.labels, training.testRows, outputs, {
+      loss,
+      metrics: training.metrics,
+    });
     return { metrics, weights, steps, seconds, backend: backend.description };
   } finally {
     network.dispose();

@@ -22,6 +22,8 @@ export interface PreparedRows {
   readonly standardisation: InputStandardisation;
   /** Class numbers (from 0, in the public order of classes), or numbers divided by 2^power. Secret as well. */
   readonly labels: Float64Array | undefined;
+  /** Where the rows stand in the party's file, from 0; undefined: row i is row i of the file. As secret as the rows. */
+  readonly fileRows?: Uint32Array | undefined;
   /** Where the rows stand in the joined table; undefined: row i is row i. As secret as the rows. */
   readonly slots?: Uint32Array;
 }
@@ -319,7 +321,8 @@ export async function prepareLocal(
     const limit = plan.standardise === 'locally' || feature.power === undefined ? MAX_MAGNITUDE : 1;
     scaleColumn(matrix, width, rows, offset, subtract[offset]!, multiply[offset], limit, feature.column, parts);
   });
-  return { matrix, rows, columns, toStandardise, standardisation: { subtract, multiply }, labels };
+  const { fileRows } = dataset;
+  return { matrix, rows, columns, toStandardise, standardisation: { subtract, multiply }, labels, fileRows };
 }
 
 function scaleColumn(

@@ -7,9 +7,7 @@ import { createHash } from 'node:crypto';
 import { randomInputs } from '../../../engine/functions/randomness.ts';
 import { lower } from '../../../engine/plan/lower.ts';
 import { planJob } from '../../../engine/plan/plan.ts';
-import { InputError } from '../../../shared/errors.ts';
-import { hidesRows } from '../../../shared/job-join.ts';
-import { partyOrder, trains } from '../../../shared/job-roles.ts';
+import { partyOrder } from '../../../shared/job-roles.ts';
 import type { Job } from '../../../shared/job.ts';
 import type { PublishedModel } from '../../../shared/published-model.ts';
 import type { SchemasByParty } from '../../../shared/resolve-job.ts';
@@ -26,15 +24,6 @@ import { trainingTask } from './tasks/training.ts';
  * @throws InputError for tasks that a join does not serve, and for models that the engine cannot compute.
  */
 export function compileJob(job: Job, schemas: SchemasByParty, model?: PublishedModel): CompiledJob {
-  if (hidesRows(job) && !trains(job.task)) {
-    throw new InputError(
-      'join-hides-rows',
-      `${job.task} needs to know its rows, and the join "${job.join.how}" hides them.`,
-      {
-        hint: 'Join by ids, or train a model.',
-      },
-    );
-  }
   const { graphs, ...task } = taskOf(job, schemas, model);
   const parties = partyOrder(job);
   const programs = graphs.map((graph) => lower(graph, { parties }));

@@ -1,15 +1,18 @@
 /**
- * Opens model and tensor files from disk, with the files that they keep beside them. Nothing outside a model's folder is
- * read, symbolic links included: the paths in a model file are its author's. Knows nothing of what models are used for.
+ * Opens model and tensor files from disk, with the files that they keep beside them, and writes models. Nothing outside a model's
+ * folder is read, symbolic links included: the paths in a model file are its author's. Knows nothing of what models are used for.
  */
 import { readFileSync, realpathSync } from 'node:fs';
-import { basename, dirname, extname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { readNpy } from '../../../engine/models/npy.ts';
 import { asLayers } from '../../../engine/models/onnx/operator-layer.ts';
 import { readOnnxModel } from '../../../engine/models/onnx/read.ts';
 import type { OnnxModel } from '../../../engine/models/onnx/read.ts';
 import { readTensorProto } from '../../../engine/models/onnx/tensor-proto.ts';
 import type { PlainTensor } from '../../../engine/models/tensor.ts';
+import { writeOnnx } from '../../../engine/models/onnx/write.ts';
+import { writeTfjsLayers } from '../../../engine/models/tfjs-layers/write.ts';
 import { readTfjsLayers } from '../../../engine/models/tfjs-layers/read.ts';
 import { InputError } from '../../../shared/errors.ts';
 import type { TrainedModel } from '../../../shared/model.ts';
@@ -27,14 +30,36 @@ export function readModelFile(path: string): TrainedModel {
     case '.json':
       return readTfjsLayers(new TextDecoder().decode(readWhole(path)), beside, what);
     default:
-      throw new InputError(
-        'model-file-type',
-        `${what} is not a model file: its name ends neither in .onnx nor in .json.`,
-        {
-          hint: 'Give an ONNX model, or the model.json of a TF.js Layers model.',
-        },
-      );
+      throw notModelFile(what);
   }
+}
+
+/**
+ * Writes a model: `.onnx`, or as `.json` a TF.js Layers model with weights.bin beside it.
+ * @throws InputError `model-file-type`, `tfjs-unsupported` naming a layer that the format has not.
+ */
+export async function writeModelFile(path: string, model: TrainedModel): Promise<void> {
+  switch (extname(path).toLowerCase()) {
+    case '.onnx':
+      await writeFile(path, writeOnnx(model));
+      return;
+    case '.json': {
+      const { modelJson, weights } = writeTfjsLayers(model);
+      await writeFile(join(dirname(path), 'weights.bin'), weights);
+      await writeFile(path, modelJson);
+      return;
+    }
+    default:
+      throw notModelFile(basename(path));
+  }
+}
+
+function notModelFile(what: string): InputError {
+  return new InputError(
+    'model-file-type',
+    `${what} is not a model file: its name ends neither in .onnx nor in .json.`,
+    { hint: 'Give an ONNX model, or the model.json of a TF.js Layers model.' },
+  );
 }
 
 function modelOfLayers(read: OnnxModel, what: string): TrainedModel {

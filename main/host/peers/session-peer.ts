@@ -22,6 +22,7 @@ import type { SessionTerms } from './session-terms.ts';
 /** What a session waits for at one peer. */
 export interface Waiting {
   readonly party: string;
+  /** Without addresses. */
   readonly step: string;
   readonly sinceMs: number;
 }
@@ -136,7 +137,12 @@ export class SessionPeer implements SessionPort, LinkUser {
     const { party } = this.#settings;
     if (this.#over) return undefined;
     const link = this.#link.status;
-    if (link.step !== undefined) return { party, step: link.step, sinceMs: link.sinceMs };
+    if (link.step !== undefined) {
+      const { state, failure, sinceMs } = link;
+      // Other members are told of it: a failure's own words name an address.
+      const isFailed = failure !== undefined && (state === 'unreachable' || state === 'refused');
+      return { party, step: isFailed ? `waiting for ${party}: ${failure.code}` : link.step, sinceMs };
+    }
     if (!this.#greeted) {
       return { party, step: `waiting for ${party} to open the session`, sinceMs: this.#sinceMs };
     }

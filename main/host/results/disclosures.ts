@@ -3,8 +3,11 @@
  * and what everybody has to know to run it. Knows no values.
  */
 import { joinDisclosures } from '../../../engine/join/disclosures.ts';
+import { SHARE_BITS } from '../../../engine/nn/membership.ts';
+import { hidesRows, slotFloor } from '../../../shared/job-join.ts';
 import { dataParties, partyOrder, trains } from '../../../shared/job-roles.ts';
 import type { Job } from '../../../shared/job.ts';
+import type { ExtraMetric } from '../../../shared/metrics.ts';
 import { standardisation } from '../../../shared/resolve-job.ts';
 import { boundText, privacyClaims } from '../jobs/tasks/privacy-claims.ts';
 import { joinTermsOf } from '../joins/join-terms.ts';
@@ -40,7 +43,9 @@ export function disclosures(job: Job): Disclosure[] {
 function joined(job: Job, participant: string): string[] {
   const terms = joinTermsOf(job, {}, 'preview');
   if (terms === undefined) return [];
-  const own = joinDisclosures(terms).find((each) => each.participant === participant);
+  const own = joinDisclosures(hidesRows(job) ? { ...terms, floor: slotFloor(job) } : terms).find(
+    (each) => each.participant === participant,
+  );
   if (own !== undefined) return own.learns.map((fact) => `from the join: ${fact}`);
   return terms.purpose === 'ids' ? ['from the join: how many records all parties have'] : [];
 }
@@ -66,15 +71,45 @@ function revealed(job: Job, party: string): string[] {
           `mean and spread of every numeric feature: ${trains(job.task) ? 'the model needs' : 'the results need'} them to take raw numbers`,
         ]
       : []),
-    ...(reveal.metrics.includes(party)
-      ? [`${job.task === 'regression' ? 'the error' : 'accuracy and loss'} on the test rows, ${occasions(every)}`]
-      : []),
+    ...(reveal.metrics.includes(party) ? [`${measured(job)} on the test rows, ${occasions(every)}`] : []),
     ...noiseLimits(job, party),
-    ...(reveal.predictions.includes(party) ? ['the predictions'] : []),
-    ...(reveal.aggregates.includes(party)
-      ? [`the aggregates: ${(job.aggregates ?? []).join(', ')}; over at least ${job.minimumRows ?? 1} rows`]
-      : []),
+    ...(reveal.predictions.includes(party) ? [predictionsOf(job)] : []),
+    ...(reveal.aggregates.includes(party) ? aggregatesOf(job) : []),
   ];
+}
+
+function predictionsOf(job: Job): string {
+  return hidesRows(job)
+    ? 'the predictions for its own rows, which depend on what the others have of them, and on whether they have them'
+    : 'the predictions';
+}
+
+function aggregatesOf(job: Job): string[] {
+  const { aggregates = [], minimumRows } = job;
+  const list = aggregates.join(', ');
+  if (!hidesRows(job)) return [`the aggregates: ${list}; over at least ${minimumRows ?? 1} rows`];
+  const counted = aggregates.filter((kind) => kind === 'count' || kind === 'histogram');
+  return [
+    `the aggregates: ${list}; over at least ${slotFloor(job)} rows, and not which`,
+    counted.length > 0
+      ? `how many rows that is, from the ${counted.join(' and the ')}`
+      : `figures to ${SHARE_BITS} bits, which do not tell out of how many rows they are; a sum beside a mean does`,
+  ];
+}
+
+/** What `reveal.metrics` means for the job. */
+function measured(job: Job): string {
+  const { task, train } = job;
+  const words: Record<ExtraMetric, string> = {
+    mae: 'mean absolute error',
+    auc: 'the area under the ROC curve (no curve, no count)',
+    confusion: hidesRows(job)
+      ? 'the shares of rows by true and by predicted class'
+      : 'how many rows there are by true and by predicted class',
+  };
+  const always = task === 'regression' ? ['root mean square error', 'loss'] : ['accuracy', 'loss'];
+  const all = [...always, ...(train?.metrics ?? []).map((metric) => words[metric])];
+  return `${all.slice(0, -1).join(', ')} and ${all.at(-1) ?? ''}`;
 }
 
 /** What noise bounds of what somebody learns. */

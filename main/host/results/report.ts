@@ -11,7 +11,9 @@ import type { ProgramCost } from './job-cost.ts';
 import { layerRows } from './layers.ts';
 import type { LayerRow } from './layers.ts';
 import { styles } from './report-styles.ts';
-import type { PartyTraffic, ResultTable, RunRecord, Scores } from './results.ts';
+import { isPercentage, scoreNames } from '../../../shared/metrics.ts';
+import type { ScoreName, Scores } from '../../../shared/metrics.ts';
+import type { PartyTraffic, ResultTable, RunRecord } from './results.ts';
 import { shareNames, timeShares } from './time-shares.ts';
 import type { PartyTimeShares, Share } from './time-shares.ts';
 
@@ -81,26 +83,28 @@ export function reportHtml(run: RunRecord): string {
     </html> `.text;
 }
 
+/** Scores in large type. */
+const headlines: { readonly [Name in ScoreName]?: string } = {
+  accuracy: 'accuracy',
+  auc: 'area under the ROC curve',
+  rmse: 'root mean square error',
+  mae: 'mean absolute error',
+};
+
+function scoreText(name: ScoreName, score: number | undefined): string {
+  if (score === undefined) return '';
+  return isPercentage(name) ? percentText(score) : figure(score);
+}
+
 /** A few figures in large type. */
 function summary({ metrics, seconds, traffic: parties }: RunRecord): Html {
   const most = (pick: (party: PartyTraffic) => number): number => Math.max(0, ...parties.map(pick));
   const tiles: [name: string, value: string, note: string][] = [];
   const baseline = metrics?.baseline;
-  if (metrics?.accuracy !== undefined) {
-    const inClear = baseline?.accuracy;
-    tiles.push([
-      'accuracy',
-      percentText(metrics.accuracy),
-      inClear === undefined ? '' : `in the clear ${percentText(inClear)}`,
-    ]);
-  }
-  if (metrics?.rmse !== undefined) {
-    const inClear = baseline?.rmse;
-    tiles.push([
-      'root mean square error',
-      figure(metrics.rmse),
-      inClear === undefined ? '' : `in the clear ${figure(inClear)}`,
-    ]);
+  for (const [name, heading] of Object.entries(headlines) as [ScoreName, string][]) {
+    if (metrics?.[name] === undefined) continue;
+    const inClear = scoreText(name, baseline?.[name]);
+    tiles.push([heading, scoreText(name, metrics[name]), inClear === '' ? '' : `in the clear ${inClear}`]);
   }
   tiles.push(
     ['online', durationText(seconds.online), `dealer’s material ${durationText(seconds.offline)}`],
@@ -135,7 +139,7 @@ function learned({ learned: parties }: RunRecord): Html {
 }
 
 function quality(metrics: NonNullable<RunRecord['metrics']>): Html {
-  const names = (['accuracy', 'rmse', 'loss'] as const).filter((name) => metrics[name] !== undefined);
+  const names = scoreNames.filter((name) => metrics[name] !== undefined);
   const rows: (Scores & { readonly name: string })[] = [
     ...(metrics.history ?? []).map(({ epoch, ...scores }) => ({ name: `after epoch ${epoch}`, ...scores })),
     { name: 'on shares, at the end', ...metrics },
@@ -150,8 +154,7 @@ function quality(metrics: NonNullable<RunRecord['metrics']>): Html {
         ...names.map((name) => ({
           heading: name,
           isNumber: true as const,
-          cell: (row: Scores) =>
-            row[name] === undefined ? '' : name === 'accuracy' ? percentText(row[name]) : figure(row[name]),
+          cell: (row: Scores) => scoreText(name, row[name]),
         })),
       ],
       rows,

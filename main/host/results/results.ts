@@ -21,6 +21,7 @@ import { runInsights } from './insights.ts';
 import type { CostedExecution } from './job-cost.ts';
 import { reportHtml } from './report.ts';
 import { traceEvents } from './trace.ts';
+import type { Scores } from '../../../shared/metrics.ts';
 
 /** Every run leaves one at every compute party. */
 export const REPORT_FILE = 'report.html';
@@ -48,13 +49,6 @@ export interface PartyTimes {
   readonly executions: readonly ExecutionTimes[];
   /** By peer, over all executions. */
   readonly links: ReadonlyMap<string, LinkTotal>;
-}
-
-/** Quality on the test rows. Which of `accuracy` and `rmse` is there hangs on the task. */
-export interface Scores {
-  readonly accuracy?: number | undefined;
-  readonly rmse?: number | undefined;
-  readonly loss?: number | undefined;
 }
 
 export interface RunMetrics extends Scores {

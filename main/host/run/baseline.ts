@@ -13,8 +13,8 @@ import type { PreparedRows } from '../datasets/prepare.ts';
 import type { TrainedModel } from '../../../shared/model.ts';
 import { trainBaseline } from '../baseline/train.ts';
 import type { CompiledJob } from '../jobs/tasks/task.ts';
-import { labelUnit } from '../jobs/tasks/training-outcome.ts';
-import type { Scores } from '../results/results.ts';
+import { inLabelUnit, labelUnit } from '../jobs/tasks/training-outcome.ts';
+import type { Scores } from '../../../shared/metrics.ts';
 
 export interface PooledBaseline {
   readonly scores: Scores;
@@ -63,14 +63,14 @@ export async function pooledBaseline(
       testRows: layout.test.filter(counts),
       // In the clear nobody flips labels.
       loss: job.privacy?.labels === undefined ? spec.loss : undefined,
+      metrics: spec.metrics,
       optimizer: spec.optimizer,
       clip: spec.clip,
       rate: (step) => rateAt(train.schedule, step, length),
     },
     signal,
   );
-  const scores: Scores = 'rmse' in metrics ? { ...metrics, rmse: metrics.rmse * labelUnit(job) } : metrics;
-  return { scores, seconds, backend };
+  return { scores: inLabelUnit(metrics, labelUnit(job)), seconds, backend };
 }
 
 /** Which rows of the joined table count: all of them, but for slots that nobody shows. */

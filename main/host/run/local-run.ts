@@ -193,6 +193,9 @@ type End = Extract<ProcessMessage, { type: 'done' }>;
 /** How long the dealer's own end is waited for once all parties have theirs. */
 const DEALER_WITHIN_MS = 5_000;
 
+/** How long the report of who caused a failure is waited for, once another party was told of it. */
+const CAUSE_WITHIN_MS = 5_000;
+
 /** The processes of one run. */
 class LocalParties {
   readonly #opened: LocalJob;
@@ -340,13 +343,13 @@ class LocalParties {
     }
   }
 
-  /** Who caused the failure says more than who was told of it: the others' reports wait a moment for it. */
+  /** Who caused the failure says more than who was told of it: the others' reports wait for it. */
   #onFailure(party: string, error: Error): void {
     const isEcho = error instanceof PeerError && error.code === 'peer-aborted';
     if (!isEcho) return this.#finished.reject(error);
     if (this.#failing !== undefined) return;
     this.#failing = { party, error };
-    setTimeout(() => this.#finished.reject(error), 500);
+    setTimeout(() => this.#finished.reject(error), CAUSE_WITHIN_MS).unref();
   }
 
   #onDeath(name: string, how: string): void {

@@ -436,6 +436,11 @@ class AttemptRun {
       control,
       position: this.#script.length,
     });
-    return this.#compiled.outcome({ party: this.#self, revealed: this.#revealed, standardisations });
+    return this.#compiled.outcome({
+      party: this.#self,
+      revealed: this.#revealed,
+      standardisations,
+      rows: own.rows,
+    });
   }
 }

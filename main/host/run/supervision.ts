@@ -8,6 +8,7 @@ import { displayNameSchema, fingerprintSchema } from '../../../shared/ids.ts';
 import { kernelPreferenceSchema, kernelReportSchema } from '../../../shared/kernel-choice.ts';
 import { publicJoinSchema, runProgressSchema } from '../../../shared/progress.ts';
 import { localFilesSchema } from './local-data.ts';
+import { scoresSchema } from '../../../shared/metrics.ts';
 
 /** From the supervisor. */
 export const supervisorMessageSchema = z.discriminatedUnion('type', [
@@ -39,7 +40,6 @@ const plainErrorSchema = z.object({
 });
 
 const count = z.number().min(0);
-const scores = z.object({ accuracy: z.number().optional(), rmse: z.number().optional(), loss: z.number().optional() });
 
 const partySummarySchema = z.object({
   traffic: z.object({
@@ -54,7 +54,7 @@ const partySummarySchema = z.object({
     evalBytes: count,
   }),
   seconds: z.object({ setup: count, offline: count, online: count, evaluation: count }),
-  metrics: scores.optional(),
+  metrics: scoresSchema.optional(),
   tables: z
     .array(
       z.object({

@@ -69,6 +69,7 @@ export async function simulateJob(
         const learned = await simulation.execute(program, { inputs: fed, known });
         plan.parties.forEach((party, i) => {
           const found = learned[i] ?? new Map<string, BigUint64Array>();
+          compiled.check?.(found);
           const used = clear.get(party)?.learn(execution, found);
           for (const [name, words] of found)
             if (used?.has(name) !== true) revealed.get(party)?.push({ execution: number, epoch, name, words });
@@ -79,7 +80,12 @@ export async function simulateJob(
       return new Map(
         plan.parties.map((party) => [
           party,
-          compiled.outcome({ party, revealed: revealed.get(party) ?? [], standardisations }),
+          compiled.outcome({
+            party,
+            revealed: revealed.get(party) ?? [],
+            standardisations,
+            rows: own.get(party)?.rows,
+          }),
         ]),
       );
     },

@@ -10,11 +10,18 @@ import { polynomial, power, powerOfPositive } from '../../../engine/functions/al
 import { sigmoid } from '../../../engine/functions/elementary.ts';
 import { inverseSquareRootOf, logarithm, reciprocal } from '../../../engine/functions/powers.ts';
 import { softmax } from '../../../engine/functions/softmax.ts';
+import { cosineSimilarity } from '../../../engine/functions/cosine-similarity.ts';
 import { cosine } from '../../../engine/functions/trigonometry.ts';
 import type { Windows } from '../../../engine/kernels/kernels.ts';
+import { forward } from '../../../engine/nn/forward.ts';
+import { decodeFixed, encodeFixed } from '../../../engine/runtime/words.ts';
+import { equal, notEqual } from '../../../engine/tensor/comparisons.ts';
 import { variance } from '../../../engine/tensor/reductions.ts';
-import { constant } from '../../../engine/tensor/tensor.ts';
+import { concat, constant } from '../../../engine/tensor/tensor.ts';
 import type { Tensor } from '../../../engine/tensor/tensor.ts';
+import { describeLayers } from '../../../shared/job-model.ts';
+import { modelLayerSchema } from '../../../shared/job.ts';
+import { checkLayer } from '../layers/check.ts';
 import { expectClose, gaps, grid, noise, run } from './measure.ts';
 
 test('truncation never fails, at magnitudes where theirs fails twice in 100,000', async () => {
@@ -167,3 +174,68 @@ function convolution(image: readonly number[], kernel: readonly number[], window
     return sum;
   });
 }
+
+test('inequality costs what equality costs; theirs by the operator two comparisons', async () => {
+  const [left, right] = [
+    [2, 3, 1, 2, 2],
+    [2, 2, 2, 3, 1],
+  ];
+  const different = await run([{ values: left }, { values: right }], (a, b) => notEqual(a, b).toNumber());
+  const same = await run([{ values: left }, { values: right }], (a, b) => equal(a, b).toNumber());
+  expect(different.values).toEqual([0, 1, 1, 1, 1]);
+  expect([different.rounds, different.bytesOpened]).toEqual([same.rounds, same.bytesOpened]);
+});
+
+test('numbers are rounded to the nearest unit whatever array holds them; theirs lose their fraction or half their digits', () => {
+  for (const values of [
+    [1.5, 2.7, -0.25, 70_000.1234],
+    Float32Array.of(1.5, -2.75),
+    Float64Array.of(70_000.1234, -70_000.1234),
+  ]) {
+    const back = decodeFixed(encodeFixed(values, 16, 18, String), 16);
+    back.forEach((value, i) => expect(Math.abs(value - (values[i] ?? NaN))).toBeLessThanOrEqual(2 ** -17));
+  }
+});
+
+test('the padding of a largest value is never chosen; theirs is, below -256 times the parties', async () => {
+  const values = noise(16, -2000, -1000, 9);
+  const pool = modelLayerSchema.parse({ kind: 'maxPool2d', kernel: 3, stride: 3, padding: 'same' });
+  const { values: largest } = await run([{ values, shape: [1, 1, 4, 4], magnitudeBits: 11 }], (x) =>
+    forward(describeLayers([pool], [1, 4, 4]).layers, new Map(), x),
+  );
+  expect(largest.length).toBe(4);
+  // Windows at rows and columns -1 to 1 and 2 to 4 of four.
+  const halves = [
+    [0, 1],
+    [2, 3],
+  ];
+  const most = halves.flatMap((rows) =>
+    halves.map((columns) => Math.max(...rows.flatMap((row) => columns.map((c) => values[row * 4 + c] ?? NaN)))),
+  );
+  expect(largest).toEqual(most);
+});
+
+test('the cosine of a vector of zeros is 0: theirs ignores its epsilon', async () => {
+  const { values } = await run(
+    [
+      { values: [0, 0, 3, 4], shape: [2, 2] },
+      { values: [1, 2, 4, 3], shape: [2, 2] },
+    ],
+    (x, y) => cosineSimilarity(x, y),
+  );
+  expectClose(values, [0, 24 / 25]);
+});
+
+test('arrays that everybody knows are joined along the axis that is named', async () => {
+  const { values } = await run([{ values: [1, 2], shape: [1, 2] }], (x) => {
+    const known = constant(x.graph, [5, 6], [1, 2]);
+    return concat([concat([known, known], 1), concat([x, known], 1)], 0);
+  });
+  expect(values).toEqual([5, 6, 5, 6, 1, 2, 5, 6]);
+});
+
+test('the gradient of a grouped convolution with several channels a group, which theirs lacks', () =>
+  checkLayer({
+    layers: [{ kind: 'conv2d', filters: 4, kernel: 2, groups: 2, padding: [1, 0, 1, 0] }],
+    input: [6, 3, 4],
+  }));

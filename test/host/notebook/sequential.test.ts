@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readOnnxModel } from '../../../engine/models/onnx/read.ts';
-import { sequential } from '../../../main/notebook/sequential.ts';
+import { loadModel, sequential } from '../../../main/notebook/sequential.ts';
 import { plainForward } from '../../engine/models/plain-forward.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -75,4 +75,54 @@ test('what cannot be is refused by name', async () => {
   await expect(model.fit(columns.slice(1), labels, { epochs: 1 })).rejects.toThrow(code('party-alone'));
   const broken = [{ owner: 'a', rows: rows.map(() => [NaN]) }, columns[1]!];
   await expect(model.fit(broken, labels, { epochs: 1 })).rejects.toThrow(code('not-finite'));
+});
+
+test('rows of their own for validation, weights of classes, a call after each epoch, and a file that goes on', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tacit-notebook-'));
+  try {
+    const values = rows.map(([a = 0, b = 0]) => Number(a + b > 1.2));
+    const layers = [{ kind: 'dense', units: 1 }, { kind: 'sigmoid' }];
+    const fresh = () => sequential(layers, { inputShape: [2] }).compile({ optimizer: { name: 'sgd', lr: 0.5 } });
+    const part = (from: number, to: number) => ({
+      x: columns.map(({ owner, rows: own }) => ({ owner, rows: own.slice(from, to) })),
+      y: { owner: 'b', values: values.slice(from, to) },
+    });
+    const [training, validationData] = [part(0, 40), part(40, 60)];
+    const seen: [number, unknown][] = [];
+    const plain = fresh();
+    const { history } = await plain.fit(training.x, training.y, {
+      ...{ epochs: 3, batchSize: 20, validationData, seed: 2 },
+      callbacks: { onEpochEnd: (epoch, score) => void seen.push([epoch, score]) },
+    });
+    expect(seen).toEqual(history.map((score, epoch) => [epoch, score]));
+    expect(seen).toHaveLength(3);
+    const weighted = fresh();
+    await weighted.fit(training.x, training.y, { epochs: 3, batchSize: 20, classWeight: { 1: 8 }, seed: 2 });
+    // The rare class counts more: its side of the border grows.
+    const bias = (model: typeof plain): number => model.trained.weights.get('dense1/bias')?.data[0] ?? NaN;
+    expect(bias(weighted)).toBeGreaterThan(bias(plain) + 0.2);
+    const again = [];
+    for (const name of ['model.onnx', 'model.json']) {
+      await plain.save(join(folder, name));
+      const loaded = loadModel(join(folder, name)).compile({ optimizer: { name: 'sgd', lr: 0.5 } });
+      expect(loaded.trained.weights.get('dense1/kernel')?.data).toEqual(
+        plain.trained.weights.get('dense1/kernel')?.data,
+      );
+      await loaded.fit(training.x, training.y, { epochs: 1, batchSize: 20, seed: 2 });
+      again.push(bias(loaded));
+    }
+    await plain.fit(training.x, training.y, { epochs: 1, batchSize: 20, seed: 2 });
+    for (const value of again) expect(Math.abs(value - bias(plain))).toBeLessThan(1e-3);
+    const code = (expected: string): object => expect.objectContaining({ code: expected }) as object;
+    await expect(plain.save(join(folder, 'model.txt'))).rejects.toThrow(code('model-file-type'));
+    const fit = (options: object) => plain.fit(training.x, training.y, { epochs: 1, ...options });
+    await expect(fit({ classWeight: { 2: 1 } })).rejects.toThrow(code('class-weight'));
+    await expect(fit({ validationData: { ...validationData, x: columns.slice(1) } })).rejects.toThrow(
+      code('rows-differ'),
+    );
+    const swapped = { ...validationData, x: validationData.x.toReversed() };
+    await expect(fit({ validationData: swapped })).rejects.toThrow(code('validation-owners'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

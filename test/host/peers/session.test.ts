@@ -218,6 +218,18 @@ describe('lost connections', () => {
     });
   });
 
+  test('what a session waits for names no address: other members are told of it', async () => {
+    const [a, b] = [await host('a'), await host('b')];
+    await b.links.close();
+    a.links.pin({ fingerprint: b.identity.fingerprint, name: 'b', addresses: [b.address] });
+    const session = sessionOn(a, [a, b]);
+    const ended = expect(session.ready()).rejects.toMatchObject({ party: 'a' });
+    await linkState(a, b, ({ state }) => state === 'unreachable');
+    expect(session.waiting()).toMatchObject([{ party: 'b', step: 'waiting for b: peer-unreachable' }]);
+    session.abort('cancelled');
+    await ended;
+  });
+
   test('a host that closes its links ends its sessions and says so', async () => {
     const hosts = [await host('a'), await host('b')];
     // Only one dials: a last word may be lost while two connections are being compared.

@@ -84,6 +84,57 @@ describe('statistics', () => {
       expect(cost.training.bytesSent[1]).toBeLessThanOrEqual(3 * 8);
     }));
 
+  test('an owner squares and compares its own columns in the clear: one round, a few bytes a figure', () =>
+    withFolder(async (folder) => {
+      const file = await job(folder, {
+        task: 'statistics',
+        aggregates: '[mean, variance, histogram]',
+        histogram: '{ age: [30, 50], weight: [60, 70] }',
+        reveal: '{ aggregates: [a] }',
+      });
+      const { cost } = await simulateJobFile(file);
+      expect(cost.training.rounds).toBe(1);
+      // Of its one column: a sum, a variance and three counts.
+      expect(cost.training.bytesSent[0]).toBe(0);
+      expect(cost.training.bytesSent[1]).toBeLessThanOrEqual(5 * 8);
+      expect(cost.training.dealerBytes).toEqual([0, 0]);
+    }));
+
+  test('stacked rows: each party adds its own up first, so that only the totals meet', () =>
+    withFolder(async (folder) => {
+      const file = await job(folder, {
+        join: '{ how: stack }',
+        task: 'statistics',
+        aggregates: '[variance, correlation, histogram]',
+        histogram: '{ age: [30, 50, 79] }',
+        minimumRows: '8',
+        reveal: '{ aggregates: [b] }',
+      });
+      const half = (party: string, from: number, to: number): Promise<void> =>
+        writeFile(
+          join(folder, `${party}.csv`),
+          `age,dose\n${age
+            .slice(from, to)
+            .map((years, i) => `${years},${dose[from + i]}\n`)
+            .join('')}`,
+        );
+      await half('a', 0, 20);
+      await half('b', 20, ROWS);
+      const { result } = await simulateJobFile(file);
+      const variances = columnOf(tableOf(result.get('b'), 'aggregates'), 'variance');
+      [age, dose].forEach((values, i) =>
+        expect(Math.abs((variances[i] ?? NaN) / covariance(values, values) - 1)).toBeLessThan(2e-3),
+      );
+      const matrix = tableOf(result.get('b'), 'correlations');
+      expect(Math.abs(Number(matrix.rows[0]?.[2]) - correlation(age, dose))).toBeLessThan(2e-3);
+      const counts = [-Infinity, 30, 50, 79].map(
+        (from, i) => age.filter((years) => years >= from && years < ([30, 50, 79][i] ?? Infinity)).length,
+      );
+      expect(columnOf(tableOf(result.get('b'), 'histograms'), 'rows')).toEqual(
+        counts.map((count) => (count < 8 ? 0 : count)),
+      );
+    }));
+
   test('a count alone reveals and costs nothing, and too few rows are refused', () =>
     withFolder(async (folder) => {
       const changes = { task: 'statistics', aggregates: '[count]', reveal: '{ aggregates: [a] }' };

@@ -6,6 +6,7 @@ import { tableInferenceGraphs, tableInferenceScript } from '../../../../engine/n
 import type { TableInferenceSpec } from '../../../../engine/nn/table-inference.ts';
 import { decodeFixed } from '../../../../engine/runtime/words.ts';
 import { InputError, InternalError } from '../../../../shared/errors.ts';
+import { flaggedParties, hidesRows, joinsRows } from '../../../../shared/job-join.ts';
 import { dataParties } from '../../../../shared/job-roles.ts';
 import type { Job } from '../../../../shared/job.ts';
 import { elementCount } from '../../../../shared/layers/kind.ts';
@@ -16,7 +17,9 @@ import type { PublishedModel } from '../../../../shared/published-model.ts';
 import { jobRows, standardisation } from '../../../../shared/resolve-job.ts';
 import type { SchemasByParty } from '../../../../shared/resolve-job.ts';
 import type { RowLayout } from '../../../../shared/schedule.ts';
-import { publicScales, tableSpec, tableWords } from './table.ts';
+import type { PreparedRows } from '../../datasets/prepare.ts';
+import type { ResultTable } from '../../results/results.ts';
+import { checkMembers, publicScales, tableSpec, tableWords } from './table.ts';
 import type { Task } from './task.ts';
 
 export function inferenceTask(job: Job, schemas: SchemasByParty, published: PublishedModel | undefined): Task {
@@ -64,21 +67,23 @@ export function inferenceTask(job: Job, schemas: SchemasByParty, published: Publ
     ],
     scaleReceivers: [],
     script: () => tableInferenceScript(spec, known),
+    check: (revealed) => checkMembers(spec, revealed),
     inputs: (party, own) =>
       new Map([...tableWords(job, spec, layout, party, own.rows), ...ownerWords(spec, party, own.model, scales)]),
     quality: () => [],
-    outcome: ({ party, revealed }) => {
+    outcome: ({ party, revealed, rows }) => {
       if (!job.reveal.predictions.includes(party)) return {};
       const parts = revealed.filter(({ name }) => name === inferenceNames.answers);
       const values = parts.flatMap(({ words }) => [...decodeFixed(words, spec.fractionBits)]);
       const shape = modelShapes(description).at(-1) ?? [];
+      const { places, answers } = answeredRows(job, layout, rows, values, elementCount(shape));
       return {
-        tables: [predictionTable(job, layout, values, elementCount(shape))],
+        tables: [predictionTable(places, answers)],
         arrays: {
           predictions: {
             type: 'float32',
-            shape: [layout.test.length, ...shape],
-            data: Float32Array.from(values),
+            shape: [answers.length, ...shape],
+            data: Float32Array.from(answers.flat()),
           },
         },
       };
@@ -86,10 +91,11 @@ export function inferenceTask(job: Job, schemas: SchemasByParty, published: Publ
   };
 }
 
-/** What all columns are multiplied by before they are shared, as far as it is public; 1 for columns standardised locally. */
+/** What all columns are multiplied by before they are shared, as far as it is public; 1 for columns standardised locally, and for flags. */
 function columnScales(job: Job, schemas: SchemasByParty): number[] {
   const scales = publicScales(job, schemas);
-  return standardisation(job) === 'none' ? scales : scales.map(() => 1);
+  const shared = standardisation(job) === 'none' ? scales : scales.map(() => 1);
+  return [...shared, ...flaggedParties(job, dataParties(job)).map(() => 1)];
 }
 
 /** The model on columns as they are shared: its own factors, with the columns' scales taken back. */
@@ -139,18 +145,53 @@ function ownerWords(
   );
 }
 
+interface AnsweredRows {
+  /** By heading, what tells where a row stands. */
+  readonly places: ReadonlyMap<string, readonly (string | number)[]>;
+  /** Of each row. */
+  readonly answers: readonly (readonly number[])[];
+}
+
+/**
+ * The rows that a receiver gets answers for: all of them, with their places in its own file where they were joined and it has them;
+ * of slots those in which it has a row.
+ */
+function answeredRows(
+  job: Job,
+  layout: RowLayout,
+  own: PreparedRows | undefined,
+  values: readonly number[],
+  width: number,
+): AnsweredRows {
+  const at = (row: number): number[] => values.slice(row * width, (row + 1) * width);
+  const fileRows = Array.from(own?.fileRows ?? [], (row) => row + 1);
+  if (hidesRows(job)) {
+    const slots = [...(own?.slots ?? [])];
+    return { places: new Map([['row', fileRows]]), answers: slots.map(at) };
+  }
+  const answers = Array.from({ length: layout.rows }, (_, row) => at(row));
+  if (job.join.how === 'stack') {
+    const stacked = dataParties(job).flatMap((party) =>
+      Array.from({ length: layout.parties[party]?.data.rows ?? 0 }, (_, row) => [party, row + 1] as const),
+    );
+    const places = new Map<string, readonly (string | number)[]>([
+      ['party', stacked.map(([party]) => party)],
+      ['row', stacked.map(([, row]) => row)],
+    ]);
+    return { places, answers };
+  }
+  const places = new Map([['row', answers.map((_, row) => row + 1)]]);
+  if (joinsRows(job) && own !== undefined) places.set('own row', fileRows);
+  return { places, answers };
+}
+
 /** A line for every row: where it stands, and the model's answer. */
-function predictionTable(job: Job, layout: RowLayout, values: readonly number[], width: number) {
-  const answers = Array.from({ length: width }, (_, i) => (width === 1 ? 'answer' : `answer ${i + 1}`));
-  const places: (string | number)[][] =
-    job.join.how === 'stack'
-      ? dataParties(job).flatMap((party) =>
-          Array.from({ length: layout.parties[party]?.data.rows ?? 0 }, (_, row) => [party, row + 1]),
-        )
-      : Array.from({ length: layout.rows }, (_, row) => [row + 1]);
+function predictionTable(places: AnsweredRows['places'], answers: AnsweredRows['answers']): ResultTable {
+  const width = answers[0]?.length ?? 1;
+  const headings = Array.from({ length: width }, (_, i) => (width === 1 ? 'answer' : `answer ${i + 1}`));
   return {
     name: 'predictions',
-    columns: [...(job.join.how === 'stack' ? ['party'] : []), 'row', ...answers],
-    rows: places.map((place, row) => [...place, ...values.slice(row * width, (row + 1) * width)]),
+    columns: [...places.keys(), ...headings],
+    rows: answers.map((own, row) => [...[...places.values()].map((column) => column[row] ?? ''), ...own]),
   };
 }

@@ -6,7 +6,15 @@ import {
   CORRELATION_SCALE,
 } from '../../../../engine/statistics/aggregates.ts';
 import type { AggregateSpec } from '../../../../engine/statistics/aggregates.ts';
-import { VARIANCE_SCALE } from '../../../../engine/nn/table.ts';
+import {
+  memberAggregateGraphs,
+  memberAggregateNames,
+  memberAggregateScript,
+  toldBits,
+} from '../../../../engine/statistics/member-aggregates.ts';
+import type { MemberAggregateSpec } from '../../../../engine/statistics/member-aggregates.ts';
+import { hasMembership } from '../../../../engine/nn/membership.ts';
+import { MEAN_SCALE, VARIANCE_SCALE } from '../../../../engine/nn/table.ts';
 import { decodeFixed } from '../../../../engine/runtime/words.ts';
 import { InputError } from '../../../../shared/errors.ts';
 import { didYouMean } from '../../../../shared/nearest.ts';
@@ -15,7 +23,7 @@ import type { Job } from '../../../../shared/job.ts';
 import { jobRows, standardisation } from '../../../../shared/resolve-job.ts';
 import type { SchemasByParty } from '../../../../shared/resolve-job.ts';
 import type { ResultTable } from '../../results/results.ts';
-import { publicScales, tableColumns, tableSpec, tableWords } from './table.ts';
+import { checkMembers, publicScales, tableColumns, tableSpec, tableWords } from './table.ts';
 import type { TableColumn } from './table.ts';
 import type { Task } from './task.ts';
 
@@ -38,9 +46,11 @@ export function statisticsTask(job: Job, schemas: SchemasByParty): Task {
   const columns = tableColumns(job, schemas);
   const scales = publicScales(job, schemas);
   const wants = (...kinds: AggregateKind[]): boolean => kinds.some((kind) => aggregates.includes(kind));
-  const spec: AggregateSpec = {
-    ...tableSpec(job, schemas, layout),
-    sums: wants('sum', 'mean'),
+  const table = tableSpec(job, schemas, layout);
+  const isHidden = hasMembership(table);
+  const plain: AggregateSpec = {
+    ...table,
+    sums: wants('sum') || (wants('mean') && !isHidden),
     variances: wants('variance'),
     correlations: wants('correlation'),
     histograms: Object.entries(job.histogram ?? {}).map(([name, edges]) => {
@@ -50,23 +60,65 @@ export function statisticsTask(job: Job, schemas: SchemasByParty): Task {
     minimumRows,
     receivers: job.reveal.aggregates,
   };
+  const hidden: MemberAggregateSpec | undefined = hasMembership(table)
+    ? { ...plain, membership: table.membership, counts: wants('count'), means: wants('mean') }
+    : undefined;
+  const spec = hidden ?? plain;
   return {
-    graphs: [aggregateGraph(spec)],
+    graphs: hidden === undefined ? [aggregateGraph(plain)] : memberAggregateGraphs(hidden),
     layout,
     activity: 'adding up',
     about: [
-      ['rows', String(rows)],
+      [isHidden ? 'slots' : 'rows', String(rows)],
       ['aggregates', aggregates.join(', ')],
     ],
     scaleReceivers: [],
-    script: () => aggregateScript(),
+    script: () => (isHidden ? memberAggregateScript() : aggregateScript()),
     inputs: (party, own) => tableWords(job, spec, layout, party, own.rows),
+    check: (revealed) => checkMembers(spec, revealed),
     quality: () => [],
     outcome: ({ party, revealed }) => {
       if (!job.reveal.aggregates.includes(party)) return {};
       const words = new Map(revealed.map((one) => [one.name, one.words]));
-      return { tables: tables(job, spec, columns, scales, rows, words) };
+      return { tables: tables(job, spec, columns, scales, figuresOf(spec, hidden, rows, words), words) };
     },
+  };
+}
+
+/** Figures by column, in the shared units. */
+interface Figures {
+  readonly counts: (column: number) => number;
+  readonly means: (column: number) => number;
+  /** Fraction bits of variances and correlations. */
+  readonly varianceBits: number;
+  readonly correlationBits: number;
+}
+
+function figuresOf(
+  spec: AggregateSpec,
+  hidden: MemberAggregateSpec | undefined,
+  rows: number,
+  words: ReadonlyMap<string, BigUint64Array>,
+): Figures {
+  const values = (name: string, scale: number): Float64Array =>
+    decodeFixed(words.get(name) ?? new BigUint64Array(0), scale);
+  if (hidden === undefined) {
+    const sums = values(aggregateNames.sums, spec.fractionBits);
+    return {
+      counts: () => rows,
+      means: (column) => (sums[column] ?? 0) / rows,
+      varianceBits: VARIANCE_SCALE,
+      correlationBits: CORRELATION_SCALE,
+    };
+  }
+  const counts = values(memberAggregateNames.counts, 0);
+  const means = values(memberAggregateNames.means, toldBits(hidden, MEAN_SCALE));
+  const blocks = spec.features.flatMap(({ columns: own }, block) => new Array<number>(own).fill(block));
+  return {
+    counts: (column) => counts[blocks[column] ?? 0] ?? 0,
+    means: (column) => means[column] ?? 0,
+    varianceBits: toldBits(hidden, VARIANCE_SCALE),
+    correlationBits: toldBits(hidden, CORRELATION_SCALE),
   };
 }
 
@@ -90,25 +142,24 @@ function tables(
   spec: AggregateSpec,
   columns: readonly TableColumn[],
   scales: readonly number[],
-  rows: number,
+  { counts, means, varianceBits, correlationBits }: Figures,
   words: ReadonlyMap<string, BigUint64Array>,
 ): ResultTable[] {
   const { aggregates = [] } = job;
   const values = (name: string, scale: number): Float64Array =>
     decodeFixed(words.get(name) ?? new BigUint64Array(0), scale);
   const sums = values(aggregateNames.sums, spec.fractionBits);
-  const variances = values(aggregateNames.variances, VARIANCE_SCALE);
+  const variances = values(aggregateNames.variances, varianceBits);
   const kinds = (['count', 'sum', 'mean', 'variance'] as const).filter((kind) => aggregates.includes(kind));
   const figure = (kind: (typeof kinds)[number], column: number): number => {
     const scale = scales[column] ?? 1;
-    const sum = (sums[column] ?? 0) / scale;
     switch (kind) {
       case 'count':
-        return rows;
+        return counts(column);
       case 'sum':
-        return sum;
+        return (sums[column] ?? 0) / scale;
       case 'mean':
-        return sum / rows;
+        return means(column) / scale;
       case 'variance':
         return Math.max(0, variances[column] ?? 0) / scale ** 2;
     }
@@ -119,7 +170,7 @@ function tables(
     found.push({ name: 'aggregates', columns: ['column', ...kinds], rows: lines });
   }
   if (spec.correlations) {
-    const matrix = values(aggregateNames.correlations, CORRELATION_SCALE);
+    const matrix = values(aggregateNames.correlations, correlationBits);
     const width = columns.length;
     found.push({
       name: 'correlations',
@@ -128,9 +179,9 @@ function tables(
     });
   }
   const bins = spec.histograms.flatMap(({ column, edges }) => {
-    const counts = values(aggregateNames.histogram(column), 0);
+    const inBins = values(aggregateNames.histogram(column), 0);
     const ends = edges.map((edge) => edge / (scales[column] ?? 1));
-    return [...counts].map((count, i) => [columns[column]?.label ?? '', ends[i - 1] ?? '', ends[i] ?? '', count]);
+    return [...inBins].map((count, i) => [columns[column]?.label ?? '', ends[i - 1] ?? '', ends[i] ?? '', count]);
   });
   if (bins.length > 0) found.push({ name: 'histograms', columns: ['column', 'from', 'below', 'rows'], rows: bins });
   return found;

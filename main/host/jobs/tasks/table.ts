@@ -2,12 +2,12 @@
  * The parties' rows as the table that every task computes on: who brings which block, how its cells become ring words, and what
  * was done to the columns before. Knows no task.
  */
-import { hasMembership, memberNames, presenceWords } from '../../../../engine/nn/membership.ts';
+import { checkReached, hasMembership, memberNames, presenceWords } from '../../../../engine/nn/membership.ts';
 import type { Membership } from '../../../../engine/nn/membership.ts';
 import { revealedStandardisation, slotWords, tableNames } from '../../../../engine/nn/table.ts';
 import type { TableSpec } from '../../../../engine/nn/table.ts';
 import { encodeFixed } from '../../../../engine/runtime/words.ts';
-import { flaggedParties, hidesRows, identifierJoin } from '../../../../shared/job-join.ts';
+import { flaggedParties, hidesRows, slotFloor } from '../../../../shared/job-join.ts';
 import { dataParties, partyOrder } from '../../../../shared/job-roles.ts';
 import type { Job } from '../../../../shared/job.ts';
 import type { InputStandardisation } from '../../../../shared/model.ts';
@@ -67,9 +67,15 @@ function membershipOf(job: Job): Membership {
   return {
     required: holders.filter((party) => !optional.includes(party)),
     optional,
-    floor: identifierJoin(job)?.floor ?? 1,
+    floor: slotFloor(job),
     parties: partyOrder(job),
   };
+}
+
+/** Whether enough slots count, once that was revealed. @throws InputError `join-below-floor`: then nothing else may be computed. */
+export function checkMembers(spec: TableSpec, revealed: ReadonlyMap<string, BigUint64Array>): void {
+  const reached = revealed.get(memberNames.reached);
+  if (reached !== undefined && hasMembership(spec)) checkReached(spec.membership, reached);
 }
 
 /** Columns that are standardised on shares: numbers, neither truth values nor categories. */

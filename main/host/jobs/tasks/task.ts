@@ -28,6 +28,8 @@ export interface Learned {
   readonly revealed: readonly Revealed[];
   /** What the parties of `inputParties` did to their columns before sharing them, in order; empty for who is not told. */
   readonly standardisations: readonly InputStandardisation[];
+  /** What it brought itself. */
+  readonly rows?: PreparedRows | undefined;
 }
 
 /** What a party computes in the clear from one execution to the next: inputs that depend on what it learned before. */

@@ -2,8 +2,8 @@
  * From what a training revealed to one party to what it keeps: metrics in the clear, and the model on raw inputs and outputs.
  * Knows nothing of protocols or files.
  */
-import { metricSum } from '../../../../engine/nn/training/totals.ts';
-import { isSquared, names } from '../../../../engine/nn/training/spec.ts';
+import { metricSums } from '../../../../engine/nn/training/totals.ts';
+import { classCount, isSquared, metricNames, names } from '../../../../engine/nn/training/spec.ts';
 import type { TrainingSpec } from '../../../../engine/nn/training/spec.ts';
 import type { Revealed } from '../../../../engine/runtime/script.ts';
 import { decodeFixed } from '../../../../engine/runtime/words.ts';
@@ -18,10 +18,10 @@ import type {
   WeightTensor,
 } from '../../../../shared/model.ts';
 import type { EpochQuality } from '../../../../shared/progress.ts';
-import type { RunMetrics, Scores } from '../../results/results.ts';
+import { ratesOf } from '../../../../shared/metrics.ts';
+import type { Scores } from '../../../../shared/metrics.ts';
+import type { ResultTable, RunMetrics } from '../../results/results.ts';
 import { tableStandardisation } from './table.ts';
-
-const METRICS: readonly string[] = [names.correct, names.loss, names.squaredError];
 
 /** The label's unit: regression labels are divided by a public power of two before they are shared. */
 export function labelUnit(job: Job): number {
@@ -36,22 +36,76 @@ function trueAccuracy({ privacy }: Job, told: number): number {
   return Math.min(1, Math.max(0, (told - (1 - keep)) / (2 * keep - 1)));
 }
 
-/** Every reveal of the metrics, by epoch. Loss in scaled units, rmse in the label's. */
-export function qualityByEpoch(job: Job, spec: TrainingSpec, revealed: readonly Revealed[]): EpochQuality[] {
-  const sums = revealed
-    .filter(({ name }) => METRICS.includes(name))
-    .map(({ epoch, name, words }) => ({ epoch, name, sum: metricSum(spec, name, words) }));
-  const epochs = [...new Set(sums.map(({ epoch }) => epoch))].sort((a, b) => a - b);
-  const scoresOf = (epoch: number): Scores => {
-    const mean = (name: string): number =>
-      sums.reduce((total, entry) => total + (entry.epoch === epoch && entry.name === name ? entry.sum : 0), 0) /
-      spec.testRows;
-    if (spec.task === 'classification')
-      return { accuracy: trueAccuracy(job, mean(names.correct)), loss: mean(names.loss) };
-    const squared = mean(names.squaredError);
-    return { rmse: Math.sqrt(squared) * labelUnit(job), loss: isSquared(spec) ? squared : mean(names.loss) };
+/** Errors of scaled labels, in the label's unit; the loss stays as it is. */
+export function inLabelUnit(scores: Scores, unit: number): Scores {
+  const { rmse, mae } = scores;
+  return {
+    ...scores,
+    ...(rmse === undefined ? {} : { rmse: rmse * unit }),
+    ...(mae === undefined ? {} : { mae: mae * unit }),
   };
-  return epochs.map((epoch) => ({ epoch: epoch + 1, ...scoresOf(epoch) }));
+}
+
+/** What was revealed of each metric, by epoch from 0. */
+function sumsByEpoch(
+  spec: TrainingSpec,
+  revealed: readonly Revealed[],
+): ReadonlyMap<number, ReadonlyMap<string, Float64Array>> {
+  const known = metricNames(spec);
+  const epochs = new Map<number, Map<string, Float64Array>>();
+  for (const { epoch, name, words } of revealed) {
+    if (!known.includes(name)) continue;
+    const sums = epochs.get(epoch) ?? new Map<string, Float64Array>();
+    epochs.set(epoch, sums.set(name, metricSums(spec, name, words)));
+  }
+  return epochs;
+}
+
+/** Every reveal of the metrics, by epoch. Loss in scaled units, errors in the label's. */
+export function qualityByEpoch(job: Job, spec: TrainingSpec, revealed: readonly Revealed[]): EpochQuality[] {
+  const scoresOf = (sums: ReadonlyMap<string, Float64Array>): Scores => {
+    const mean = (name: string): number => (sums.get(name)?.[0] ?? 0) / spec.testRows;
+    if (spec.task === 'classification') {
+      const [confusion, area] = [sums.get(names.confusion), sums.get(names.auc)];
+      return {
+        accuracy: trueAccuracy(job, mean(names.correct)),
+        ...(confusion === undefined ? {} : ratesOf(confusion)),
+        ...(area === undefined ? {} : { auc: area[0] }),
+        loss: mean(names.loss),
+      };
+    }
+    const squared = mean(names.squaredError);
+    const absolute = mean(spec.loss?.name === 'l1' ? names.loss : names.absoluteError);
+    return inLabelUnit(
+      {
+        rmse: Math.sqrt(squared),
+        ...(spec.metrics?.includes('mae') === true ? { mae: absolute } : {}),
+        loss: isSquared(spec) ? squared : mean(names.loss),
+      },
+      labelUnit(job),
+    );
+  };
+  return [...sumsByEpoch(spec, revealed)]
+    .sort(([a], [b]) => a - b)
+    .map(([epoch, sums]) => ({ epoch: epoch + 1, ...scoresOf(sums) }));
+}
+
+/** The last confusion matrix that was revealed, by the names of the classes: rows, or shares of rows whose number is hidden. */
+export function confusionTable(job: Job, spec: TrainingSpec, revealed: readonly Revealed[]): ResultTable | undefined {
+  const last = [...sumsByEpoch(spec, revealed)].sort(([a], [b]) => a - b).at(-1)?.[1];
+  const counts = last?.get(names.confusion);
+  if (counts === undefined) return undefined;
+  const classes = job.classes[Object.values(job.label)[0] ?? ''] ?? [];
+  const width = classCount(spec);
+  const unit = spec.membership === undefined ? 1 : spec.testRows;
+  return {
+    name: 'confusion',
+    columns: ['true class', ...classes.map((name) => `answered ${name}`)],
+    rows: classes.map((name, row) => [
+      name,
+      ...Array.from(counts.subarray(row * width, (row + 1) * width), (count) => count / unit),
+    ]),
+  };
 }
 
 /** Metrics of the last epoch that has some, and those before it. */

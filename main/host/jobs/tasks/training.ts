@@ -1,5 +1,5 @@
 /** Classification and regression: a model is trained on the table's training rows and judged on its test rows. */
-import { checkReached, memberNames, wordsInSlots } from '../../../../engine/nn/membership.ts';
+import { wordsInSlots } from '../../../../engine/nn/membership.ts';
 import { weightWords } from '../../../../engine/nn/model-weights.ts';
 import { splitGraphs } from '../../../../engine/nn/split/graphs.ts';
 import { labelScale } from '../../../../engine/nn/split/spec.ts';
@@ -26,9 +26,16 @@ import type { PreparedRows } from '../../datasets/prepare.ts';
 import { claimFact, privacyClaims } from './privacy-claims.ts';
 import { modelNoise } from './model-noise.ts';
 import { splitClearWork, splitSpec } from './split.ts';
-import { rowBlocks, SCALED_BITS, tableSpec, tableWords } from './table.ts';
+import { checkMembers, rowBlocks, SCALED_BITS, tableSpec, tableWords } from './table.ts';
 import type { Task } from './task.ts';
-import { labelUnit, qualityByEpoch, revealedModel, runMetrics, scaledLastDense } from './training-outcome.ts';
+import {
+  confusionTable,
+  labelUnit,
+  qualityByEpoch,
+  revealedModel,
+  runMetrics,
+  scaledLastDense,
+} from './training-outcome.ts';
 
 /** @param published what all know of the file that the model goes on from, where the job names one. */
 export function trainingTask(job: Job, schemas: SchemasByParty, published: PublishedModel | undefined): Task {
@@ -66,6 +73,7 @@ export function trainingTask(job: Job, schemas: SchemasByParty, published: Publi
     clip: train.clip,
     privacy: job.privacy?.gradients && { ...job.privacy.gradients, parties: partyOrder(job) },
     reveal: { model: job.reveal.model, metrics: job.reveal.metrics },
+    metrics: train.metrics,
     labelMagnitudeBits: SCALED_BITS,
   };
   checkBinaryLoss(plain);
@@ -116,13 +124,13 @@ export function trainingTask(job: Job, schemas: SchemasByParty, published: Publi
           ? []
           : weightWords({ description, weights: continued(own) }, { ...spec, standardised: 'no' })),
       ]),
-    check: (revealed) => {
-      const reached = revealed.get(memberNames.reached);
-      if (reached !== undefined && spec.membership !== undefined) checkReached(spec.membership, reached);
-    },
+    check: (revealed) => checkMembers(spec, revealed),
     quality: (party, revealed) => (job.reveal.metrics.includes(party) ? qualityByEpoch(job, spec, revealed) : []),
     outcome: ({ party, revealed, standardisations }) => ({
       metrics: job.reveal.metrics.includes(party) ? runMetrics(job, spec, revealed) : undefined,
+      tables: [confusionTable(job, spec, job.reveal.metrics.includes(party) ? revealed : [])].filter(
+        (table) => table !== undefined,
+      ),
       model: job.reveal.model.includes(party)
         ? revealedModel(job, spec, description, revealed, standardisations)
         : undefined,
