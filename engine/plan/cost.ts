@@ -7,17 +7,19 @@ import type { Liveness } from './liveness.ts';
 import type { PartyPlan } from './party-plan.ts';
 import type { Program, Tag } from './program.ts';
 
+/** Every row: for every compute party in order. */
 export interface LayerCost {
   readonly layer: string;
   readonly phase: string;
-  /** Bytes that the first party puts on links: openings to every other compute party, reveals to receivers. */
-  bytesSent: number;
-  /** Bytes opened by one party, counted once whatever the number of receivers. */
-  bytesOpened: number;
+  /** Bytes put on links: openings to every other compute party, reveals to receivers. */
+  readonly bytesSent: number[];
+  /** Counted once whatever the number of receivers. */
+  readonly bytesOpened: number[];
   /** Rounds in which this layer opens something; layers share rounds, so these do not add up to the plan's. */
-  rounds: number;
-  multiplyAdds: number;
-  dealerBytes: number;
+  readonly rounds: number[];
+  readonly multiplyAdds: number[];
+  /** Correction bytes for every slot in order, without seals; parties take turns in the slots (records.ts). */
+  readonly dealerBytes: number[];
 }
 
 export interface PlanCost {
@@ -42,11 +44,11 @@ export function costOf(program: Program, live: Liveness, demand: Demand, plans: 
       row = {
         layer: tag.layer,
         phase: tag.phase,
-        bytesSent: 0,
-        bytesOpened: 0,
-        rounds: 0,
-        multiplyAdds: 0,
-        dealerBytes: 0,
+        bytesSent: zeros(),
+        bytesOpened: zeros(),
+        rounds: zeros(),
+        multiplyAdds: zeros(),
+        dealerBytes: zeros(),
       };
       layers.set(key, row);
     }
@@ -65,7 +67,6 @@ export function costOf(program: Program, live: Liveness, demand: Demand, plans: 
     row[index] = (row[index] ?? 0) + by;
   };
   for (const plan of plans) {
-    const isReported = plan.index === 0;
     for (const round of plan.rounds) {
       const seen = new Set<LayerCost>();
       for (const opening of round.openings) {
@@ -74,10 +75,9 @@ export function costOf(program: Program, live: Liveness, demand: Demand, plans: 
         if (sends) bump(bytesSent, plan.index, opening.bytes * (n - 1));
         if (sends) bump(bytesOpened, plan.index, opening.bytes);
         bump(bytesReceived, plan.index, opening.bytes * receives);
-        if (!isReported) continue;
         const row = layer(opening.tag);
-        if (sends) row.bytesOpened += opening.bytes;
-        if (sends) row.bytesSent += opening.bytes * (n - 1);
+        if (sends) bump(row.bytesOpened, plan.index, opening.bytes);
+        if (sends) bump(row.bytesSent, plan.index, opening.bytes * (n - 1));
         seen.add(row);
       }
       for (const reveal of round.reveals) {
@@ -87,13 +87,12 @@ export function costOf(program: Program, live: Liveness, demand: Demand, plans: 
         const others = reveal.receivers.filter((receiver) => receiver !== self).length;
         if (sends) bump(bytesSent, plan.index, reveal.bytes * others);
         bump(bytesReceived, plan.index, reveal.receivers.includes(self) ? reveal.bytes * receives : 0);
-        if (!isReported) continue;
         const row = layer(reveal.tag);
-        if (sends) row.bytesSent += reveal.bytes * others;
+        if (sends) bump(row.bytesSent, plan.index, reveal.bytes * others);
         const sender = program.parties[reveal.sender ?? -1];
         if (sender === undefined || reveal.receivers.some((receiver) => receiver !== sender)) seen.add(row);
       }
-      for (const row of seen) row.rounds++;
+      for (const row of seen) bump(row.rounds, plan.index, 1);
       const count = (list: typeof round.before, tags: readonly Tag[]): void => {
         list.forEach((instruction, i) => {
           bump(instructions, plan.index, 1);
@@ -102,7 +101,7 @@ export function costOf(program: Program, live: Liveness, demand: Demand, plans: 
           const macs = batch * m * k * columns * pairs.length;
           bump(multiplyAdds, plan.index, macs);
           const tag = tags[i];
-          if (isReported && tag !== undefined) layer(tag).multiplyAdds += macs;
+          if (tag !== undefined) bump(layer(tag).multiplyAdds, plan.index, macs);
         });
       };
       count(round.before, round.beforeTags);
@@ -111,8 +110,8 @@ export function costOf(program: Program, live: Liveness, demand: Demand, plans: 
   }
   for (const record of demand.records.values()) {
     const tag = program.steps[record.step]?.tag;
-    if (record.kind === 'deal' && tag !== undefined && live.party[record.step] === true)
-      layer(tag).dealerBytes += record.bytes;
+    if (record.correctionSlot !== undefined && tag !== undefined && live.party[record.step] === true)
+      bump(layer(tag).dealerBytes, record.correctionSlot, record.bytes);
   }
   return {
     rounds: live.rounds,

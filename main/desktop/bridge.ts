@@ -6,6 +6,7 @@ import type { DesktopBridge, DesktopCommand, DesktopState, UnlockAnswer } from '
 import type { MessageEnd } from '../../shared/api/port.ts';
 import { portClient } from '../../shared/api/port-client.ts';
 import type { PortClient } from '../../shared/api/port-client.ts';
+import { hostAway } from '../../shared/api/unanswered.ts';
 import { channels } from './channels.ts';
 
 /** What is used of Electron's ipcRenderer. */
@@ -62,8 +63,7 @@ export function createBridge(ipc: PageIpc, pathOf: (file: File) => string): Desk
   return {
     call: async (name, request) => {
       if (client !== undefined) return client.call(name, request);
-      const message = 'The host does not answer yet.';
-      return { ok: false, error: { kind: 'machine', code: 'host-starting', message, hint: 'Try again in a moment.' } };
+      return { ok: false, error: hostAway };
     },
     onEvent: (listener) => void eventListeners.push(listener),
     onState: (listener) => {

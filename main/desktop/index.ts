@@ -1,6 +1,6 @@
 /** The desktop app: boot order only. Parts that decide something are in files of their own, tested without Electron. */
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   app,
   BrowserWindow,
@@ -43,9 +43,12 @@ const LISTEN = { host: '0.0.0.0', port: 7443 };
 const isDevelopment = !app.isPackaged;
 // Another folder, for a second organisation on one machine and for tests: --folder=DIR
 const chosenFolder = app.commandLine.getSwitchValue('folder');
-if (chosenFolder !== '') app.setPath('userData', chosenFolder);
+if (chosenFolder !== '') app.setPath('userData', resolve(chosenFolder));
 const home = app.getPath('userData');
 const dataFolder = join(home, 'data');
+
+// By it Windows finds the shortcut of the installer, without which it shows no notification: electron-builder.yml's appId.
+app.setAppUserModelId('org.tacit.app');
 
 protocol.registerSchemesAsPrivileged([appScheme]);
 hardenApp(app);
@@ -65,16 +68,26 @@ function start(): void {
     menu: (template) => Menu.buildFromTemplate(template),
     show: () => desktop.show(),
     quit: () => app.quit(),
+    isHidden: () => desktop.window?.isVisible() === false,
   });
+  let running: readonly string[] = [];
+  /** Kept until they are clicked or gone: one that is collected no longer answers to a click. */
+  const notifications = new Set<Notification>();
   const news = new HostNews(
     ({ title, text, opens }) => {
       if (desktop.window?.isFocused() === true || !Notification.isSupported()) return;
       const notification = new Notification({ title, body: text });
-      notification.on('click', () => desktop.command(opens));
+      notifications.add(notification);
+      notification.on('close', () => notifications.delete(notification));
+      notification.on('click', () => {
+        notifications.delete(notification);
+        desktop.command(opens);
+      });
       notification.show();
     },
     (runs) => {
-      tray.update(runs.map(({ name }) => name));
+      running = runs.map(({ name }) => name);
+      tray.update(running);
       desktop.window?.setProgressBar(runs.length === 0 ? -1 : (progressOf(runs) ?? 2));
       if (runs.length > 0) sleepBlocker ??= powerSaveBlocker.start('prevent-app-suspension');
       else if (sleepBlocker !== undefined) {
@@ -105,6 +118,8 @@ function start(): void {
       );
       const window = new BrowserWindow(windowOptions(place, desktopFiles, nativeTheme.shouldUseDarkColors));
       ipc.trust(window.webContents);
+      window.on('show', () => tray.update(running));
+      window.on('restore', () => tray.update(running));
       window.on('close', (event) => {
         // A run goes on without a window; the tray's icon brings it back.
         if (!tray.isThere || isQuitting) return;
@@ -129,7 +144,8 @@ function start(): void {
     else desktop.command({ command: 'open-invitation', text });
   };
 
-  app.setAsDefaultProtocolClient(LINK_SCHEME);
+  // A checkout would register Electron's own program, which knows no Tacit.
+  if (app.isPackaged) app.setAsDefaultProtocolClient(LINK_SCHEME);
   app.on('second-instance', (_event, argv, cwd) => void app.whenReady().then(() => open(openedIn(argv.slice(1), cwd))));
   // macOS hands links and files over as events, also before the app is ready
   app.on('open-url', (event, url) => {

@@ -1,9 +1,10 @@
 /**
- * What a person is told while the window is not in sight: somebody to be confirmed, a run that ended. Reads the host's events
- * as any client does; progress is no news. Knows nothing of how a notice is shown.
+ * What a person is told while the window is not in sight: somebody to be confirmed, a project to join, a job to vote on, a run
+ * that ended. Reads the host's events as any client does; progress is no news. Knows nothing of how a notice is shown.
  */
 import type { EventBody } from '../../shared/api/map.ts';
 import type { DesktopCommand } from '../../shared/api/bridge.ts';
+import { ownStanding, votesDue } from '../../shared/project-duties.ts';
 
 export interface Notice {
   readonly title: string;
@@ -13,6 +14,7 @@ export interface Notice {
 }
 
 type Run = EventBody<'runs.changed'>;
+type Project = EventBody<'projects.changed'>;
 
 const ENDINGS: Readonly<Record<Exclude<Run['state'], 'running'>, string | undefined>> = {
   done: 'has finished',
@@ -25,6 +27,8 @@ const ENDINGS: Readonly<Record<Exclude<Run['state'], 'running'>, string | undefi
 export class HostNews {
   readonly #running = new Map<string, Run>();
   readonly #asking = new Set<string>();
+  /** By project, what was told and is still to be done. */
+  readonly #due = new Map<string, ReadonlySet<string>>();
   readonly #onNotice: (notice: Notice) => void;
   readonly #onRunning: (runs: readonly Run[]) => void;
 
@@ -36,6 +40,7 @@ export class HostNews {
   /** An event of the host, which has checked it; those that are no news are passed over. */
   onEvent(name: string, body: unknown): void {
     if (name === 'runs.changed') this.#onRun(body as Run);
+    if (name === 'projects.changed') this.#onProject(body as Project);
     if (name === 'invitations.changed') this.#onInvitations(body as EventBody<'invitations.changed'>);
   }
 
@@ -55,6 +60,18 @@ export class HostNews {
         this.#onNotice({ title: `${run.name} ${ending}`, text: run.error?.message ?? '', opens });
     }
     this.#onRunning([...this.#running.values()]);
+  }
+
+  #onProject(project: Project): void {
+    const told = this.#due.get(project.id);
+    const opens = { command: 'go', section: 'projects', id: project.id } as const;
+    const due = new Map<string, string>();
+    if (ownStanding(project) === 'asked') due.set('join', `${project.creator} asks you into ${project.name}`);
+    for (const { id, version, name } of votesDue(project)) due.set(`${id} ${version}`, `Your vote on ${name}`);
+    for (const [key, title] of due) {
+      if (told?.has(key) !== true) this.#onNotice({ title, text: key === 'join' ? '' : project.name, opens });
+    }
+    this.#due.set(project.id, new Set(due.keys()));
   }
 
   #onInvitations(invitations: EventBody<'invitations.changed'>): void {

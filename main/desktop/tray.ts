@@ -1,4 +1,7 @@
-/** The tray's icon, there while a run goes on: closing the window then leaves the run alone. Knows nothing of runs. */
+/**
+ * The tray's icon, there while a run goes on: closing the window then leaves the run alone. It stays until a window that was
+ * closed like that is shown again, for there is no other way back to it. Knows nothing of runs.
+ */
 import type { MenuItemConstructorOptions, Tray } from 'electron';
 
 export interface TrayParts {
@@ -6,6 +9,8 @@ export interface TrayParts {
   readonly menu: (template: MenuItemConstructorOptions[]) => Electron.Menu;
   readonly show: () => void;
   readonly quit: () => void;
+  /** Whether the window was closed and is only hidden. */
+  readonly isHidden: () => boolean;
 }
 
 export class RunTray {
@@ -23,6 +28,7 @@ export class RunTray {
   /** Names of the runs that go on; none takes the icon away. */
   update(runs: readonly string[]): void {
     if (runs.length === 0) {
+      if (this.#parts.isHidden()) return this.#tray?.setToolTip('Tacit: no run goes on');
       this.#tray?.destroy();
       this.#tray = undefined;
       return;

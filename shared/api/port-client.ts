@@ -1,24 +1,17 @@
 /**
  * A client of the API over a message port: numbers calls, finds their answers. When the port closes, calls that wait are
- * answered with `host-lost`: nobody knows whether they were carried out.
+ * answered with `host-lost`, later ones with `host-away`.
  */
-import type { Answer } from './call.ts';
+import type { Answer, ApiErrorBody } from './call.ts';
 import type { HostMessage, MessageEnd } from './port.ts';
+import { hostAway, hostLost } from './unanswered.ts';
 
 export interface PortClient {
   /** Never rejects: failures are answers. */
   call(name: string, request: unknown): Promise<Answer<unknown>>;
 }
 
-const lost: Answer<unknown> = {
-  ok: false,
-  error: {
-    kind: 'machine',
-    code: 'host-lost',
-    message: 'The host ended before it answered.',
-    hint: 'It is started again; look whether what you asked for was done, then try again.',
-  },
-};
+const failed = (error: ApiErrorBody): Answer<unknown> => ({ ok: false, error });
 
 export function portClient(port: MessageEnd, onEvent: (name: string, body: unknown) => void): PortClient {
   const waiting = new Map<number, (answer: Answer<unknown>) => void>();
@@ -32,13 +25,13 @@ export function portClient(port: MessageEnd, onEvent: (name: string, body: unkno
   });
   port.onClose(() => {
     isOpen = false;
-    for (const settle of waiting.values()) settle(lost);
+    for (const settle of waiting.values()) settle(failed(hostLost));
     waiting.clear();
   });
   return {
     call: (name, request) =>
       new Promise((resolve) => {
-        if (!isOpen) return resolve(lost);
+        if (!isOpen) return resolve(failed(hostAway));
         const id = calls++;
         waiting.set(id, resolve);
         port.send({ type: 'call', id, name, request });

@@ -100,8 +100,6 @@ const projectJobDetailSchema = projectJobSchema.extend({
   self: z.string(),
   digest: z.string(),
   proposedAtMs: momentSchema,
-  /** The job that the digest covers, with every choice written out, as YAML. */
-  text: z.string(),
   notes: z.string(),
   versions: z.array(z.object({ version: countSchema, digest: z.string(), atMs: momentSchema })),
   votes: z.array(voteSchema),
@@ -207,7 +205,10 @@ export const projectCalls = {
   ),
   /** Proposes a draft of this project; one that was proposed before as an edit, which voids the votes. */
   'proposals.propose': call(z.strictObject({ id, draft: z.string().min(1).max(64) }), projectJobDetailSchema),
+  /** Without the text, which may name 20,000 columns. */
   'proposals.get': call(z.strictObject({ id, job }), projectJobDetailSchema),
+  /** What the digest covers, with every choice written out, as YAML. */
+  'proposals.text': call(z.strictObject({ id, job }), z.object({ digest, text: z.string() })),
   'proposals.vote': call(z.strictObject({ id, job, digest, vote: z.enum(votes), reason }), projectJobDetailSchema),
   'proposals.withdraw': call(z.strictObject({ id, job, reason }), projectJobDetailSchema),
   'proposals.steer': call(z.strictObject({ id, job, wish: z.enum(wishes), reason }), projectJobDetailSchema),

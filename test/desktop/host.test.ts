@@ -161,7 +161,7 @@ describe('a window and its host', () => {
     await newest(children).terminate();
     expect(await waiting).toHaveProperty('ok');
     await page.until(() => page.states.some(({ state }) => state === 'lost'));
-    expect(await page.bridge.call('host.status', {})).toMatchObject({ ok: false, error: { code: 'host-lost' } });
+    expect(await page.bridge.call('host.status', {})).toMatchObject({ ok: false, error: { code: 'host-away' } });
     await page.until(() => page.state === 'connected');
     expect(children.hosts).toHaveLength(2);
     expect(await page.call('host.status', {})).toMatchObject({ identity: { name: 'Clinic' } });

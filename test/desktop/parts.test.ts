@@ -167,6 +167,34 @@ describe('news of the host', () => {
     expect(notices.map(({ title }) => title)).toEqual(['Lab wants to be your peer']);
   });
 
+  test('a project to join and a vote are told once, and again for a new version', () => {
+    const { made, notices } = news();
+    const self = { party: 'lab', isSelf: true, standing: 'asked' };
+    const project = {
+      id: 'p',
+      name: 'Outcomes',
+      creator: 'clinic',
+      self: 'lab',
+      members: [self],
+      jobs: [] as object[],
+    };
+    for (let time = 0; time < 2; time++) made.onEvent('projects.changed', project);
+    const waiting = [{ party: 'lab', step: 'vote', sinceMs: 1 }];
+    const job = (version: number) => ({ id: 'j', name: 'recovery', version, waiting });
+    const joined = { ...project, members: [{ ...self, standing: 'accepted' }] };
+    for (const version of [1, 1, 2]) made.onEvent('projects.changed', { ...joined, jobs: [job(version)] });
+    made.onEvent('projects.changed', {
+      ...joined,
+      jobs: [{ ...job(2), waiting: [{ ...waiting[0], party: 'clinic' }] }],
+    });
+    const opens = { command: 'go', section: 'projects', id: 'p' };
+    expect(notices).toEqual([
+      { title: 'clinic asks you into Outcomes', text: '', opens },
+      { title: 'Your vote on recovery', text: 'Outcomes', opens },
+      { title: 'Your vote on recovery', text: 'Outcomes', opens },
+    ]);
+  });
+
   test('progress is over all parties of all runs', () => {
     const party = { party: 'a', phase: 'training', sinceMs: 1, changedAtMs: 1 };
     expect(progressOf([{ progress: [] }])).toBeUndefined();
@@ -194,7 +222,8 @@ test('the menu says what to do, and has tools for developers only in development
   expect(JSON.stringify(menuTemplate(actions, 'darwin', false))).toContain('appMenu');
 });
 
-test('the tray is there while a run is', () => {
+test('the tray is there while a run is, and until a window that was closed meanwhile is shown', () => {
+  let isHidden = false;
   const calls: string[] = [];
   const tray = new RunTray({
     create: () => ({
@@ -206,14 +235,19 @@ test('the tray is there while a run is', () => {
     menu: () => undefined as never,
     show: () => {},
     quit: () => {},
+    isHidden: () => isHidden,
   });
   tray.update([]);
   expect(tray.isThere).toBe(false);
   tray.update(['Tumours']);
   tray.update(['Tumours', 'Digits']);
   expect(tray.isThere).toBe(true);
+  isHidden = true;
   tray.update([]);
-  expect(calls).toEqual(['menu', 'Tacit: Tumours is running', 'Tacit: 2 runs', 'gone']);
+  expect(tray.isThere).toBe(true);
+  isHidden = false;
+  tray.update([]);
+  expect(calls).toEqual(['menu', 'Tacit: Tumours is running', 'Tacit: 2 runs', 'Tacit: no run goes on', 'gone']);
 });
 
 test('the log keeps within bounds', () => {

@@ -35,7 +35,7 @@ export function modelJsonOf(file: SavedModel, paths = ['group1-shard1of1.bin']):
 }
 
 /** Numbers between -1 and 1 that look drawn, the same in every run. */
-export function drawn(count: number, seed = 1): Float32Array {
+export function drawn(count: number, seed = 1): Float32Array<ArrayBuffer> {
   let state = seed * 2654435761;
   return Float32Array.from({ length: count }, () => {
     state = (Math.imul(state ^ (state >>> 15), 2246822519) + 0x9e3779b9) | 0;
@@ -43,8 +43,8 @@ export function drawn(count: number, seed = 1): Float32Array {
   });
 }
 
-/** Gives all weights, biases and statistics other values; variances stay positive. */
-export function withDrawnWeights<M extends LayersModel>(model: M): M {
+/** Gives all weights, biases and statistics other values, up to `most`; variances stay positive. */
+export function withDrawnWeights<M extends LayersModel>(model: M, most = 0.8): M {
   model.weights.forEach((weight, i) => {
     const values = drawn(
       weight.shape.reduce<number>((product, n) => product * (n ?? 1), 1),
@@ -52,7 +52,7 @@ export function withDrawnWeights<M extends LayersModel>(model: M): M {
     );
     const isVariance = weight.originalName.endsWith('moving_variance');
     const shape = weight.shape.map((n) => n ?? 1);
-    weight.write(tf.tensor(isVariance ? values.map((v) => 1.5 + v) : values.map((v) => v * 0.8), shape));
+    weight.write(tf.tensor(isVariance ? values.map((v) => 1.5 + v) : values.map((v) => v * most), shape));
   });
   return model;
 }

@@ -4,6 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { serveNewHost } from '../host/api/clients.ts';
 import type { ServedHost } from '../host/api/clients.ts';
+import { serveApi } from '../../main/host/api/serve-api.ts';
 import { runInsightsSchema } from '../../shared/timing.ts';
 import { requires } from '../helpers/requires.ts';
 import { SlowLines } from '../helpers/slow-line.ts';
@@ -325,5 +326,22 @@ requires('chromium')('the interface in a browser, with real hosts', () => {
     await page.getByText(/^for \d+ s$/).waitFor();
     await expect.poll(() => editor.inputValue()).toBe('name: half a thou');
     expect(await seriousFindings(page)).toEqual([]);
+  });
+
+  test('what is asked for meanwhile is refused at once; the address of the next start goes on in the same window', async () => {
+    await page.getByRole('button', { name: 'Work out the cost' }).click();
+    await page.getByText('The host does not answer, so nothing was sent to it.').waitFor();
+    const again = await serveApi(clinic!.slot, { port: clinic!.api.port });
+    try {
+      await page.getByText('This window may not talk to the host').first().waitFor();
+      await page.evaluate(`location.hash = '${new URL(again.url).hash}'`);
+      await page.getByText('Host connected').waitFor();
+      expect(page.url()).not.toContain('token');
+      expect(await page.getByRole('textbox', { name: 'Job text' }).inputValue()).toBe('name: half a thou');
+      // What was written while the host was away is kept by it now.
+      await page.getByText('Saved', { exact: true }).waitFor();
+    } finally {
+      await again.close();
+    }
   });
 });

@@ -27,11 +27,12 @@ export function asLayers(model: OperatorModel, what: string): TrainedModel {
     new InputError('onnx-not-a-layer', `${what} cannot be trained or used in a job: ${reason}.`, {
       hint: 'tacit infer takes any model whose operators are supported.',
     });
-  const { graph, last } = withoutLast(model.graph);
-  const [input] = graph.inputs;
-  const [output] = graph.outputs;
-  if (input === undefined || output === undefined || graph.inputs.length > 1 || graph.outputs.length > 1)
-    throw refused(`it has ${graph.inputs.length} inputs and ${graph.outputs.length} outputs, not one of each`);
+  const [input] = model.graph.inputs;
+  const [output] = model.graph.outputs;
+  if (input === undefined || output === undefined || model.graph.inputs.length > 1 || model.graph.outputs.length > 1)
+    throw refused(
+      `it has ${model.graph.inputs.length} inputs and ${model.graph.outputs.length} outputs, not one of each`,
+    );
   if (input.type?.includes('float') !== true)
     throw refused(`its input "${input.name}" is of ${input.type ?? 'no'} type`);
   const inputShape = (input.shape ?? []).slice(1).map((n) => {
@@ -39,15 +40,16 @@ export function asLayers(model: OperatorModel, what: string): TrainedModel {
     return n;
   });
   if (inputShape.length === 0) throw refused(`its input "${input.name}" has no shape of the form [batch, sizes ...]`);
-  const whole = graphWeights(graph).find(({ type }) => !type.startsWith('float'));
+  const whole = graphWeights(model.graph).find(({ type }) => !type.startsWith('float'));
   if (whole !== undefined) throw refused(`its weight ${whole.key} holds whole numbers`);
-  const [two, three] = [2, 3].map((batch) => tracedShape(graph, [[batch, ...inputShape]]));
+  const [two, three] = [2, 3].map((batch) => tracedShape(model.graph, [[batch, ...inputShape]]));
   const [rows, ...outputShape] = two ?? [];
   if (rows !== 2 || three?.join() !== [3, ...outputShape].join())
     throw refused(
       `its output is [${two?.join(', ')}] for two rows and [${three?.join(', ')}] for three: no row for each`,
     );
   if (outputShape.some((size) => size < 1)) throw refused(`its output is [${two?.join(', ')}], which is nothing`);
+  const { graph, last } = withoutLast(model.graph, outputShape.length);
   const layers: Layer[] = [{ kind: 'operators', name: layerName, inputShapes: [inputShape], outputShape, graph }];
   if (last !== undefined) layers.push({ kind: last, name: last });
   const weights = new Map<string, WeightTensor>();
@@ -79,8 +81,8 @@ export function tracedShape(graph: OperatorGraph, shapes: readonly (readonly num
   }
 }
 
-/** The graph without a softmax over rows or a sigmoid at its end. */
-function withoutLast(graph: OperatorGraph): { graph: OperatorGraph; last?: 'softmax' | 'sigmoid' } {
+/** The graph without a softmax over rows or a sigmoid at its end. `axes`: of an answer, without batch. */
+function withoutLast(graph: OperatorGraph, axes: number): { graph: OperatorGraph; last?: 'softmax' | 'sigmoid' } {
   const [output] = graph.outputs;
   const end = graph.nodes.find(({ outputs }) => outputs[0] === output?.name);
   const [source] = end?.inputs ?? [];
@@ -88,7 +90,7 @@ function withoutLast(graph: OperatorGraph): { graph: OperatorGraph; last?: 'soft
   const axis = end.attributes.find(({ name }) => name === 'axis');
   const isRows = axis === undefined || axis.value === -1 || axis.value === 1;
   const kind = end.operator === 'Sigmoid' ? 'sigmoid' : end.operator === 'Softmax' && isRows ? 'softmax' : undefined;
-  if (kind === undefined || output?.shape?.length !== 2 || graph.nodes.length === 1) return { graph };
+  if (kind === undefined || output === undefined || axes !== 1 || graph.nodes.length === 1) return { graph };
   return {
     graph: {
       ...graph,

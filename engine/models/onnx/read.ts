@@ -46,8 +46,13 @@ export type OnnxModel =
  */
 export function readOnnxModel(bytes: Uint8Array, what: string, readExternal?: ReadExternalData): OnnxModel {
   const own = readOwnModel(bytes, what);
-  if (own !== undefined) return { kind: 'layers', model: own };
-  const graph = readOnnxGraph(bytes, what, readExternal);
+  return own === undefined
+    ? modelOfGraph(readOnnxGraph(bytes, what, readExternal), what)
+    : { kind: 'layers', model: own };
+}
+
+/** Layers where all of the graph is, else its operators. @throws InputError `not-finite` naming the tensor. */
+export function modelOfGraph(graph: OnnxGraph, what: string): OnnxModel {
   try {
     return { kind: 'layers', model: modelFromGraph(graph, what) };
   } catch (cause) {

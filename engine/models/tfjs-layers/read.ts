@@ -10,18 +10,21 @@ import { readNetwork, unreadable } from './network.ts';
 import { ownModel } from './own-model.ts';
 import { modelJsonSchema } from './schema.ts';
 
+/** @throws InputError `tfjs-format` for what is not JSON. */
+export function parseModelJson(modelJson: string, what: string): unknown {
+  try {
+    return JSON.parse(modelJson);
+  } catch (cause) {
+    throw unreadable(what, 'it is not JSON', cause);
+  }
+}
+
 /**
  * @param what names the file in errors.
  * @throws InputError (`tfjs-format`, `tfjs-shards`, `tfjs-unsupported` naming the layer, `not-finite` naming the weight,
  *   and those of `checkModel`).
  */
-export function readTfjsLayers(modelJson: string, readShard: ReadShard, what: string): TrainedModel {
-  let json: unknown;
-  try {
-    json = JSON.parse(modelJson);
-  } catch (cause) {
-    throw unreadable(what, 'it is not JSON', cause);
-  }
+export function readLayersModel(json: unknown, readShard: ReadShard, what: string): TrainedModel {
   const parsed = modelJsonSchema.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -30,4 +33,9 @@ export function readTfjsLayers(modelJson: string, readShard: ReadShard, what: st
   const { modelTopology, weightsManifest } = parsed.data;
   const stored = readWeights(weightsManifest, readShard, what);
   return ownModel(json, stored) ?? readNetwork(modelTopology, stored, what);
+}
+
+/** The same from the text of model.json. */
+export function readTfjsLayers(modelJson: string, readShard: ReadShard, what: string): TrainedModel {
+  return readLayersModel(parseModelJson(modelJson, what), readShard, what);
 }

@@ -4,6 +4,7 @@ import type { ProjectJobDetail, ProjectView } from '../../../shared/api/project-
 import type { CheckedRequest } from '../../../shared/api/map.ts';
 import type { Job } from '../../../shared/job.ts';
 import { projectHead } from '../../../shared/project.ts';
+import type { JobState, ProjectState } from '../../../shared/project-state.ts';
 import type { GrantedColumn } from '../../../shared/project.ts';
 import { agreementFor } from '../../../shared/project-job.ts';
 import { InputError, InternalError } from '../../../shared/errors.ts';
@@ -21,12 +22,12 @@ import type { DatasetService } from './dataset-service.ts';
 import { currentSettings } from './host-service.ts';
 import { checkModelPath, readDraft } from './job-sources.ts';
 import { toDisclosure, toIssueView } from './job-service.ts';
-import { jobDetail, projectView } from './project-views.ts';
+import { jobDetail, jobText, projectView } from './project-views.ts';
 
 type Names =
   | `projects.${'list' | 'create' | 'answer' | 'compareHeads' | 'links'}`
   | `grants.${'list' | 'preview' | 'give' | 'takeBack'}`
-  | `proposals.${'check' | 'cost' | 'propose' | 'get' | 'vote' | 'withdraw' | 'steer'}`;
+  | `proposals.${'check' | 'cost' | 'propose' | 'get' | 'text' | 'vote' | 'withdraw' | 'steer'}`;
 
 export interface ProjectService extends Service<Names> {
   /** Of the open host; an InputError (`first-start-open`) before. */
@@ -61,13 +62,16 @@ export function projectService(
     return open;
   };
   const view = (id: string): ProjectView => projectView(context.host(), projects(), projects().journals.get(id));
-  const detail = (id: string, job: string): ProjectJobDetail => {
-    const project = projects().journals.get(id);
+  const jobOf = (project: ProjectState, job: string): JobState => {
     const found = project.jobs.find((one) => one.id === job);
-    if (found !== undefined) return jobDetail(context.host(), projects(), project, found);
+    if (found !== undefined) return found;
     throw new InputError('job-unknown', 'There is no such job in this project.', {
       hint: 'Look at the list of its jobs.',
     });
+  };
+  const detail = (id: string, job: string): ProjectJobDetail => {
+    const project = projects().journals.get(id);
+    return jobDetail(context.host(), projects(), project, jobOf(project, job));
   };
 
   /** Changes that come together are told once. */
@@ -203,6 +207,7 @@ export function projectService(
         return detail(id, proposed);
       },
       'proposals.get': ({ id, job }) => detail(id, job),
+      'proposals.text': ({ id, job }) => jobText(jobOf(projects().journals.get(id), job)),
       'proposals.vote': async ({ id, job, digest, vote, reason }) => {
         if (vote === 'yes') await checkOwnData(id, job);
         projects().vote(id, job, digest, vote, reason);

@@ -107,7 +107,6 @@ export function jobDetail(host: Host, projects: Projects, project: ProjectState,
     self: projects.journals.selfIn(project.id),
     digest,
     proposedAtMs: atMs,
-    text: stringify(JSON.parse(JSON.stringify(agreement.job)), { lineWidth: LINE_WIDTH }),
     notes: agreement.job.notes ?? '',
     versions: versions.map((one) => ({ version: one.version, digest: one.digest, atMs: one.atMs })),
     votes: [...votes],
@@ -118,4 +117,9 @@ export function jobDetail(host: Host, projects: Projects, project: ProjectState,
     runs: [...runs],
     draft: draft?.id,
   };
+}
+
+/** The job that members vote on, with every choice written out. */
+export function jobText({ current: { agreement, digest } }: JobState): { digest: string; text: string } {
+  return { digest, text: stringify(JSON.parse(JSON.stringify(agreement.job)), { lineWidth: LINE_WIDTH }) };
 }

@@ -169,6 +169,7 @@ export async function openDelimited(source: Source, signal?: AbortSignal): Promi
   const found = await withFile(
     source.path,
     source.name,
+    columns.length,
     async (connection) => {
       const list = columns.map(sqlText).join(', ');
       const sniffed = `read_csv(${sqlText(source.path)}, ${options}, skip = 0, sample_size = -1, names = [${list}])`;
@@ -195,6 +196,7 @@ export async function openDelimited(source: Source, signal?: AbortSignal): Promi
       withFile(
         source.path,
         source.name,
+        columns.length,
         (connection) =>
           scanFrom(
             connection,

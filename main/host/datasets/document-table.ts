@@ -47,7 +47,13 @@ export async function openDocument(source: Source, format: 'json' | 'parquet', s
     );
   const keys = format === 'json' ? keysOfFirstObject(source.head) : 0;
   if (keys > MAX_COLUMNS) throw tooMany(keys);
-  const columns = await withFile(source.path, source.name, (connection) => describeFrom(connection, from), signal);
+  const columns = await withFile(
+    source.path,
+    source.name,
+    keys,
+    (connection) => describeFrom(connection, from),
+    signal,
+  );
   if (columns.length > MAX_COLUMNS) throw tooMany(columns.length);
   checkNames(
     columns.map((column) => column.name),
@@ -61,6 +67,7 @@ export async function openDocument(source: Source, format: 'json' | 'parquet', s
       withFile(
         source.path,
         source.name,
+        columns.length,
         (connection) =>
           scanFrom(
             connection,

@@ -11,24 +11,30 @@ import { readOnnxModel } from '../../../engine/models/onnx/read.ts';
 import type { OnnxModel } from '../../../engine/models/onnx/read.ts';
 import { readTensorProto } from '../../../engine/models/onnx/tensor-proto.ts';
 import type { PlainTensor } from '../../../engine/models/tensor.ts';
+import { readTfjs } from '../../../engine/models/tfjs.ts';
 import { writeOnnx } from '../../../engine/models/onnx/write.ts';
 import { writeTfjsLayers } from '../../../engine/models/tfjs-layers/write.ts';
-import { readTfjsLayers } from '../../../engine/models/tfjs-layers/read.ts';
 import { InputError } from '../../../shared/errors.ts';
 import type { TrainedModel } from '../../../shared/model.ts';
 
 /**
- * Reads a model: `.onnx`, or `.json` for the TF.js Layers format.
+ * Reads a model as layers: `.onnx`, or the `.json` of a TF.js model, of layers or of operators.
  * @throws InputError `file-unreadable`, `model-file-type`, `model-file-outside`, and those of the format's reader.
  */
 export function readModelFile(path: string): TrainedModel {
+  const read = readAnyModelFile(path);
+  return read.kind === 'layers' ? read.model : asLayers(read.model, basename(path));
+}
+
+/** As `readModelFile`, and models that are graphs of operators and no layer, as what they are. */
+export function readAnyModelFile(path: string): OnnxModel {
   const what = basename(path);
   const beside = (location: string): Uint8Array => readBeside(path, location);
   switch (extname(path).toLowerCase()) {
     case '.onnx':
-      return modelOfLayers(readOnnxModel(readWhole(path), what, beside), what);
+      return readOnnxModel(readWhole(path), what, beside);
     case '.json':
-      return readTfjsLayers(new TextDecoder().decode(readWhole(path)), beside, what);
+      return readTfjs(new TextDecoder().decode(readWhole(path)), beside, what);
     default:
       throw notModelFile(what);
   }
@@ -58,18 +64,8 @@ function notModelFile(what: string): InputError {
   return new InputError(
     'model-file-type',
     `${what} is not a model file: its name ends neither in .onnx nor in .json.`,
-    { hint: 'Give an ONNX model, or the model.json of a TF.js Layers model.' },
+    { hint: 'Give an ONNX model, or the model.json of a TF.js model.' },
   );
-}
-
-function modelOfLayers(read: OnnxModel, what: string): TrainedModel {
-  return read.kind === 'layers' ? read.model : asLayers(read.model, what);
-}
-
-/** As `readModelFile`, and ONNX models that are graphs of operators. */
-export function readAnyModelFile(path: string): OnnxModel {
-  if (extname(path).toLowerCase() !== '.onnx') return { kind: 'layers', model: readModelFile(path) };
-  return readOnnxModel(readWhole(path), basename(path), (location) => readBeside(path, location));
 }
 
 /**

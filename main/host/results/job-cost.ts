@@ -33,7 +33,7 @@ export interface ProgramCost extends Totals {
   readonly kind: string;
 }
 
-/** Costs of the first compute party, over all executions. */
+/** Costs of one compute party, over all executions. */
 export interface LayerTotal {
   readonly layer: string;
   readonly phase: string;
@@ -42,7 +42,6 @@ export interface LayerTotal {
   /** Rounds in which the layer takes part; layers share rounds, so these add up to more than the job's. */
   readonly rounds: number;
   readonly multiplyAdds: number;
-  /** To all parties together. */
   readonly dealerBytes: number;
 }
 
@@ -61,21 +60,28 @@ export function layerName(layer: string): string {
   return layer === '' ? '(no layer)' : layer;
 }
 
-/** Exact costs of a job from its plan and the executions in it. */
-export function jobCost(plan: Plan, executions: Iterable<CostedExecution>): JobCost {
+/**
+ * Exact costs of a job from its plan and the executions in it.
+ * @param self index of the compute party whose layers are told.
+ */
+export function jobCost(plan: Plan, executions: Iterable<CostedExecution>, self = 0): JobCost {
   const parties = plan.parties.length;
-  const counts = new Map<string, { kind: string; count: number; dealerBytes: number[] }>();
+  /** `bySlot`: executions in which this party fills the slot. */
+  const counts = new Map<string, { kind: string; count: number; dealerBytes: number[]; bySlot: number[] }>();
   let number = 0;
   for (const { program, kind } of executions) {
-    const entry = counts.get(program) ?? { kind, count: 0, dealerBytes: new Array<number>(parties).fill(0) };
+    const zeros = (): number[] => new Array<number>(parties).fill(0);
+    const entry = counts.get(program) ?? { kind, count: 0, dealerBytes: zeros(), bySlot: zeros() };
     entry.count++;
-    const bySlot = plan.programs.get(program)?.cost.dealerBytes ?? [];
-    entry.dealerBytes = entry.dealerBytes.map((sum, party) => sum + (bySlot[slotOf(party, number, parties)] ?? 0));
+    const slot = slotOf(self, number, parties);
+    entry.bySlot[slot] = (entry.bySlot[slot] ?? 0) + 1;
+    const dealt = plan.programs.get(program)?.cost.dealerBytes ?? [];
+    entry.dealerBytes = entry.dealerBytes.map((sum, party) => sum + (dealt[slotOf(party, number, parties)] ?? 0));
     counts.set(program, entry);
     number++;
   }
   const layers = new Map<string, LayerTotal>();
-  const programs = [...counts].map(([program, { kind, count, dealerBytes }]): ProgramCost => {
+  const programs = [...counts].map(([program, { kind, count, dealerBytes, bySlot }]): ProgramCost => {
     const cost = plan.programs.get(program)?.cost;
     if (cost === undefined) throw new InternalError('no-such-program', `The plan has no program ${program}.`);
     for (const row of cost.layers) {
@@ -84,11 +90,14 @@ export function jobCost(plan: Plan, executions: Iterable<CostedExecution>): JobC
       layers.set(key, {
         layer: row.layer,
         phase: row.phase,
-        bytesSent: (sum?.bytesSent ?? 0) + count * row.bytesSent,
-        bytesOpened: (sum?.bytesOpened ?? 0) + count * row.bytesOpened,
-        rounds: (sum?.rounds ?? 0) + count * row.rounds,
-        multiplyAdds: (sum?.multiplyAdds ?? 0) + count * row.multiplyAdds,
-        dealerBytes: (sum?.dealerBytes ?? 0) + count * row.dealerBytes,
+        bytesSent: (sum?.bytesSent ?? 0) + count * (row.bytesSent[self] ?? 0),
+        bytesOpened: (sum?.bytesOpened ?? 0) + count * (row.bytesOpened[self] ?? 0),
+        rounds: (sum?.rounds ?? 0) + count * (row.rounds[self] ?? 0),
+        multiplyAdds: (sum?.multiplyAdds ?? 0) + count * (row.multiplyAdds[self] ?? 0),
+        dealerBytes: bySlot.reduce(
+          (bytes, times, slot) => bytes + times * (row.dealerBytes[slot] ?? 0),
+          sum?.dealerBytes ?? 0,
+        ),
       });
     }
     const times = (perExecution: readonly number[]): number[] => perExecution.map((value) => value * count);

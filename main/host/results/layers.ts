@@ -10,12 +10,13 @@ export interface LayerRow extends LayerTotal {
 }
 
 /**
- * Layers in order of first use. Bytes and rounds are the plan's; they hold for the run, because the counted totals of every
+ * Layers in order of first use, with the costs of the first party in the record's `times`. Bytes and rounds are the plan's; they hold for the run, because the counted totals of every
  * party equal the predicted ones, or the run fails.
  */
 export function layerRows(run: Pick<RunRecord, 'plan' | 'executions' | 'times'>): LayerRow[] {
   const shares = run.times.map(timeShares);
-  return jobCost(run.plan, run.executions).layers.map((layer) => ({
+  const self = Math.max(0, run.plan.parties.indexOf(run.times[0]?.id ?? ''));
+  return jobCost(run.plan, run.executions, self).layers.map((layer) => ({
     ...layer,
     computeMs: shares.map(({ layerMs }) => layerMs.get(`${layer.layer}\n${layer.phase}`) ?? 0),
   }));

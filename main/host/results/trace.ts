@@ -102,27 +102,35 @@ export function traceEvents(run: Pick<RunRecord, 'title' | 'times' | 'kernels'>)
     };
     events.push({ ph: 'M', name: 'process_name', pid, args: { name: id } });
     const micro = (ms: number): number => Math.round(ms * 1000);
+    const ends = new Map<number, number>();
+    /** Spans of a lane never overlap, which readers of the format cannot draw: what rounding would add is cut. */
+    const place = (tid: number, fromMs: number, ms: number): { ts: number; dur: number } => {
+      const ts = Math.max(micro(fromMs), ends.get(tid) ?? -Infinity);
+      const end = Math.max(ts, micro(fromMs + ms));
+      ends.set(tid, end);
+      return { ts, dur: end - ts };
+    };
     executions.forEach((times, position) => {
       const startMs = timeOriginMs + times.startedMs - zeroMs;
+      const whole = thread('executions');
       events.push({
         ph: 'X',
         name: times.program,
         cat: 'execution',
         pid,
-        tid: thread('executions'),
-        ts: micro(startMs),
-        dur: micro(times.wallMs),
+        tid: whole,
+        ...place(whole, startMs, times.wallMs),
         args: { execution: times.execution, ...times.activityMs },
       });
       if (position >= DETAILED_EXECUTIONS && position < executions.length - DETAILED_EXECUTIONS) return;
       for (const { lane, spans } of lanesOf(times, id)) {
         const tid = thread(lane);
         for (const { name, startMs: since, ms, category, message } of spans) {
-          const ts = micro(startMs + since);
-          events.push({ ph: 'X', name, cat: category, pid, tid, ts, dur: micro(ms) });
+          const { ts, dur } = place(tid, startMs + since, ms);
+          events.push({ ph: 'X', name, cat: category, pid, tid, ts, dur });
           if (message === undefined) continue;
           // A flow begins where its sender is done, and ends where the receiver has it.
-          const flow = { name: 'message', cat: 'message', id: message.id, pid, tid, ts: ts + micro(ms) };
+          const flow = { name: 'message', cat: 'message', id: message.id, pid, tid, ts: ts + dur };
           events.push(message.isSent ? { ph: 's', ...flow } : { ph: 'f', bp: 'e', ...flow });
         }
       }

@@ -6,29 +6,48 @@ import { io } from 'socket.io-client';
 import type { Answer, ApiErrorBody } from '../../../shared/api/call.ts';
 import type { DatasetView } from '../../../shared/api/dataset-calls.ts';
 import type { CallName, CallReply, CallRequest, EventBody, EventName } from '../../../shared/api/map.ts';
-import { answered } from './carrier.ts';
+import { hostAway, hostLost } from '../../../shared/api/unanswered.ts';
+import { ApiError, answered } from './carrier.ts';
 import type { ApiCarrier } from './carrier.ts';
 
 const KEY = 'tacit-token';
 
-function takeToken({ location, history, sessionStorage }: Window): string {
+/** The token in the address, if there is one; `hash` stands there afterwards. */
+function takeToken({ location, history, sessionStorage }: Window, hash: string): string | undefined {
   const token = /^#token=([A-Za-z0-9_-]+)$/.exec(location.hash)?.[1];
   if (token !== undefined) {
     sessionStorage.setItem(KEY, token);
-    history.replaceState(undefined, '', '#/');
+    history.replaceState(undefined, '', hash);
   }
-  return sessionStorage.getItem(KEY) ?? '';
+  return token;
 }
 
 export function browserCarrier(window: Window): ApiCarrier {
-  const token = takeToken(window);
-  const socket = io(window.location.origin, { path: '/api/socket', transports: ['websocket'], auth: { token } });
+  let token = takeToken(window, '#/') ?? window.sessionStorage.getItem(KEY) ?? '';
+  const socket = io(window.location.origin, {
+    path: '/api/socket',
+    transports: ['websocket'],
+    auth: (tell) => tell({ token }),
+  });
+  // The address of the host's next start, opened in this tab: the page stays, with what a person wrote in it.
+  window.addEventListener('hashchange', (event) => {
+    const next = takeToken(window, new URL(event.oldURL).hash);
+    if (next === undefined) return;
+    event.stopImmediatePropagation();
+    token = next;
+    socket.disconnect().connect();
+  });
   const listeners = new Map<string, ((body: unknown) => void)[]>();
   socket.on('event', (name: string, body: unknown) => listeners.get(name)?.forEach((listener) => listener(body)));
 
   return {
     async call<Name extends CallName>(name: Name, request: CallRequest<Name>): Promise<CallReply<Name>> {
-      return answered((await socket.emitWithAck('call', name, request)) as Answer<CallReply<Name>>);
+      // A socket that is away would keep the call, and send it long after a person has given up on it.
+      if (!socket.connected) throw new ApiError(hostAway);
+      const answer = (await socket.emitWithAck('call', name, request).catch(() => {
+        throw new ApiError(hostLost);
+      })) as Answer<CallReply<Name>>;
+      return answered(answer);
     },
     on<Name extends EventName>(name: Name, listener: (body: EventBody<Name>) => void) {
       listeners.set(name, [...(listeners.get(name) ?? []), listener as (body: unknown) => void]);
@@ -51,8 +70,14 @@ export function browserCarrier(window: Window): ApiCarrier {
         method: 'POST',
         headers: { authorization: `Bearer ${token}` },
         body: file,
+      }).catch((): never => {
+        const message = `${file.name} did not reach the host whole.`;
+        const hint = 'See that the host is connected and that the file can still be read, then add it again.';
+        throw new ApiError({ kind: 'machine', code: 'upload-lost', message, hint });
       });
-      if (!response.ok) throw new Error(await response.text());
+      if (!response.ok) {
+        throw new ApiError({ kind: 'input', code: 'upload-refused', message: (await response.text()).trim() });
+      }
       return answered((await response.json()) as Answer<DatasetView>);
     },
   };

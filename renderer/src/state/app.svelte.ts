@@ -77,6 +77,7 @@ export class AppState {
           carrier.call('runs.list', {}),
         ]);
       }
+      this.activityChanges++;
       this.loadError = undefined;
       this.isLoaded = true;
     } catch (error) {

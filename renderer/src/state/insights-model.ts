@@ -59,7 +59,7 @@ export interface LayerLine {
 export const layerFigures = ['computeMs', 'bytesSent', 'bytesOpened', 'rounds', 'multiplyAdds', 'dealerBytes'] as const;
 export type LayerFigure = (typeof layerFigures)[number];
 
-/** Layers of all parties' figures: time of the slowest, bytes and rounds of the first, as the plan has them. */
+/** Layers of all parties' figures: time of the slowest; bytes, rounds and multiply-adds of the first, as the plan has them. */
 export function layerLines(
   insights: readonly RunInsights[],
   noLayer: string,
@@ -199,6 +199,6 @@ export function layersCsv(lines: readonly LayerLine[]): string {
     'dealerBytes',
   ] as const;
   const cell = (value: string | number = ''): string =>
-    /[",\n]/.test(String(value)) ? JSON.stringify(value) : String(value);
+    /[",\r\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
   return [columns.join(','), ...lines.map((line) => columns.map((column) => cell(line[column])).join(','))].join('\n');
 }

@@ -1,5 +1,6 @@
 /** What the pages of projects draw from a project as the host tells it. Pure functions; knows nothing of the page. */
 import type { MemberLink, ProjectJob, ProjectMember, ProjectView } from '../../../shared/api/project-calls.ts';
+import { ownStanding, votesDue } from '../../../shared/project-duties.ts';
 import type { JobPhase } from '../../../shared/project-state.ts';
 
 export type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'idle';
@@ -19,15 +20,6 @@ export const phaseTones: Readonly<Record<JobPhase, Tone>> = {
 /** Jobs that are neither over nor given up. */
 export const isOpen = ({ phase }: ProjectJob): boolean =>
   !['refused', 'withdrawn', 'cancelled', 'done'].includes(phase);
-
-/** Jobs on which this organisation has not voted. */
-export function votesDue({ jobs, self }: ProjectView): ProjectJob[] {
-  return jobs.filter(({ waiting }) => waiting.some(({ party, step }) => party === self && step === 'vote'));
-}
-
-export function ownStanding({ members }: ProjectView): ProjectView['members'][number]['standing'] {
-  return members.find(({ isSelf }) => isSelf)?.standing ?? 'asked';
-}
 
 /** How many things in all projects wait for a person here. */
 export function duties(projects: readonly ProjectView[]): number {

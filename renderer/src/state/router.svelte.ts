@@ -24,8 +24,17 @@ export interface Route {
 function parse(hash: string): Route {
   const [name, ...parts] = hash.replace(/^#\/?/, '').split('/');
   const section = sections.find((one) => one === name) ?? 'home';
-  const [id, part] = parts.map((text) => (text === '' ? undefined : decodeURIComponent(text)));
+  const [id, part] = parts.map((text) => (text === '' ? undefined : decoded(text)));
   return { section, id, part };
+}
+
+/** An address that somebody mistyped names nothing that is there, which its view says. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export const href = (section: Section, ...ids: readonly string[]): string =>

@@ -99,6 +99,8 @@ export const t = {
     time: 'Time',
     total: 'Total',
     and: ', ',
+    more: 'Show more',
+    shownOf: (shown: string, all: string) => `${shown} of ${all} shown`,
   },
   connection: {
     connecting: 'Connecting to the host',
@@ -172,8 +174,9 @@ export const t = {
     steps: {
       invite: ['Invite an organisation', 'A link that is good once; both sides confirm.'],
       dataset: ['Add your data', 'It stays here. You say which columns jobs may use.'],
-      job: ['Write a job', 'Who takes part, what is trained, who learns what.'],
-      run: ['Run it', 'Watch it train, and see where the time went.'],
+      project: ['Found a project', 'Or join one that you are asked into; then grant it columns of your data.'],
+      job: ['Propose a job', 'Who takes part, what is trained, who learns what. All members vote on it.'],
+      run: ['Run it', 'Once all approve it starts by itself. Watch it train, and see where the time went.'],
     } as const,
     done: 'done',
     trySample: 'Try it on this machine',
@@ -272,11 +275,12 @@ export const t = {
     spread: 'Spread',
     preview: 'First rows',
     previewHint: 'Only you see these.',
+    previewCut: (shown: string, all: string) => `The first ${shown} of ${all} columns.`,
     shared: 'What peers would see',
     sharedHint:
       'In a job that uses every offered column: how many rows there are, and these names and types. No values.',
     filter: 'Filter columns',
-    setAll: 'Set all shown to',
+    setAll: (count: string) => `Set all ${count} to`,
     removeTitle: (name: string) => `Remove ${name}?`,
     removeText:
       'Jobs can no longer use it. A file that you added by its path stays where it is; an uploaded copy is erased.',
@@ -451,8 +455,9 @@ export const t = {
     asPredicted: 'exactly as predicted',
     predicted: (text: string) => `predicted ${text}`,
     layers: 'Layers',
-    layersHint:
-      'Bytes and rounds are the plan’s, which the run kept. Layers share rounds, so theirs add up to more than the run’s.',
+    layersHint: (party: string) =>
+      `Bytes, rounds and multiply-adds are those of ${party}: the plan’s, which the run kept. Layers share rounds, so theirs add up to more than the run’s.`,
+    evaluationApart: (amount: string) => `and ${amount} of evaluation`,
     layer: 'Layer',
     phase: 'Phase',
     compute: 'Compute',

@@ -247,11 +247,22 @@ describe('bad files', () => {
 test('the reader can touch its file and no other', async () => {
   const mine = await put('mine.csv', 'a\n1\n');
   const other = await put('other.csv', 'a\n1\n');
-  await withFile(mine, 'mine.csv', async (connection) => {
+  await withFile(mine, 'mine.csv', 1, async (connection) => {
     await expect(connection.run(`SELECT * FROM read_csv('${other}')`)).rejects.toThrow(/Permission/);
     await expect(connection.run(`COPY (SELECT 1) TO '${join(folder, 'written.csv')}'`)).rejects.toThrow(/Permission/);
     await expect(connection.run('SET enable_external_access = true')).rejects.toThrow();
     await expect(connection.run('INSTALL httpfs')).rejects.toThrow();
     await expect(connection.run("SELECT * FROM read_csv('https://localhost:1/a.csv')")).rejects.toThrow();
+  });
+});
+
+test.each([
+  [1, '953.6 MiB'],
+  [20_000, '2.3 GiB'],
+])('for %i columns the reader may take %s', async (columns, memory) => {
+  const file = await put('memory.csv', 'a\n1\n');
+  await withFile(file, 'memory.csv', columns, async (connection) => {
+    const [row] = await (await connection.run("SELECT current_setting('memory_limit')")).getRowsJS();
+    expect(row).toEqual([memory]);
   });
 });

@@ -386,7 +386,9 @@ reveal: { predictions: [south] }
     }
     for (const one of all) await phase(one, 'done');
     expect(seen).toMatchObject([{ planDigest: predicted.planDigest, rounds: predicted.rounds }]);
-    expect((await detail(south)).text).not.toContain(north.folder);
+    const { digest, text: agreed } = await south.client.call('proposals.text', { id: project, job });
+    expect(digest).toBe((await detail(south)).digest);
+    expect(agreed).not.toContain(north.folder);
     const run = (await south.client.call('runs.list', {})).find((one) => one.job === job);
     const { files } = await south.client.call('runs.get', { id: run!.id });
     const predictions = files.find(({ name }) => name.startsWith('predictions'));

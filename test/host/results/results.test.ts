@@ -12,6 +12,7 @@ import { layerRows } from '../../../main/host/results/layers.ts';
 import { reportHtml } from '../../../main/host/results/report.ts';
 import { writeResults } from '../../../main/host/results/results.ts';
 import type { RunRecord } from '../../../main/host/results/results.ts';
+import { traceEvents } from '../../../main/host/results/trace.ts';
 import { timeShares } from '../../../main/host/results/time-shares.ts';
 import { readModelFile } from '../../../main/host/models/model-files.ts';
 import { standardisedLogistic } from '../../engine/models/sample-models.ts';
@@ -71,6 +72,14 @@ test('counted bytes and rounds equal the predicted ones, evaluation apart', () =
     expect(party.evalBytes).toBe(cost.evaluation.bytesSent[i]);
     expect(party.evalRounds).toBe(cost.evaluation.rounds);
   });
+  // What a party's layers send, open, multiply and are dealt is what the party does.
+  for (const self of run.plan.parties.keys()) {
+    const { layers, training, evaluation } = jobCost(run.plan, run.executions, self);
+    for (const figure of ['bytesSent', 'bytesOpened', 'multiplyAdds', 'dealerBytes'] as const) {
+      const ofLayers = layers.reduce((all, layer) => all + layer[figure], 0);
+      expect(ofLayers).toBe((training[figure][self] ?? 0) + (evaluation[figure][self] ?? 0));
+    }
+  }
   expect(cost.evaluation.executions).toBe(2);
   expect(cost.training.executions).toBe(1 + 4 + 1);
   // What one sends another receives.
@@ -142,6 +151,24 @@ describe('trace', () => {
     expect(Math.min(...all.flatMap(({ ts }) => ts ?? []))).toBe(0);
     expect(all.every(({ ph, ts }) => ph === 'M' || Number.isInteger(ts))).toBe(true);
     expect(all.every(({ ph, dur }) => ph !== 'X' || (dur ?? -1) >= 0)).toBe(true);
+  });
+
+  test('rounding to microseconds makes no two spans of a lane overlap', () => {
+    const [party] = run.times;
+    const execution = { ...party!.executions[0]!, wallMs: 0.0005 };
+    const executions = [0, 0.0005, 0.001].map((startedMs, index) => ({ ...execution, execution: index, startedMs }));
+    const text = traceEvents({
+      title: run.title,
+      kernels: undefined,
+      times: [{ ...party!, timeOriginMs: 0, executions }],
+    });
+    const { traceEvents: all } = JSON.parse(text) as { traceEvents: Event[] };
+    const whole = all.filter(({ cat }) => cat === 'execution');
+    expect(whole.map(({ ts, dur }) => [ts, dur])).toEqual([
+      [0, 1],
+      [1, 0],
+      [1, 1],
+    ]);
   });
 
   test('the lanes of an execution hold what the profiler measured', async () => {

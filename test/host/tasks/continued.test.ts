@@ -2,8 +2,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { input, layers, model as tfjsModel } from '@tensorflow/tfjs-layers';
+import type { SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { readOnnx } from '../../../engine/models/onnx/read.ts';
 import { writeOnnx } from '../../../engine/models/onnx/write.ts';
+import { readTfjsLayers } from '../../../engine/models/tfjs-layers/read.ts';
+import { writeTfjsLayers } from '../../../engine/models/tfjs-layers/write.ts';
 import { trainBaseline } from '../../../main/host/baseline/train.ts';
 import { describeLayers } from '../../../shared/job-model.ts';
 import { initialWeights } from '../../../shared/initialise.ts';
@@ -13,6 +17,8 @@ import { epochBatches } from '../../../shared/schedule.ts';
 import { plainForward } from '../../engine/models/plain-forward.ts';
 import { asOperators, withoutMetadata } from '../../helpers/onnx-models.ts';
 import { simulateJobFile } from '../../helpers/simulated-job.ts';
+import { drawnConstant, graphModel, graphNode, stringList } from '../../helpers/tfjs-graphs.ts';
+import { modelJsonOf, savedModel, withDrawnWeights } from '../../helpers/tfjs-models.ts';
 import { withFolder } from '../../parties/program.ts';
 
 const [ROWS, SIDE, EPOCHS] = [24, 4, 4];
@@ -123,6 +129,121 @@ describe('an imported graph with a shortcut and batch normalisation, ending in s
       expect(metrics).toMatchObject({ accuracy: (clear.metrics as { accuracy: number }).accuracy });
       const again = readOnnx(writeOnnx(trained), 'model.onnx');
       expect(again.description).toEqual(trained.description);
+    }),
+  );
+});
+
+describe('files of TensorFlow.js', () => {
+  const tfjs = async (folder: string, json: string, data: Uint8Array): Promise<string> => {
+    const file = await writeJob(folder, new Uint8Array(0), { model: '{ file: model.json, owner: a }' });
+    await writeFile(join(folder, 'model.json'), json);
+    await writeFile(join(folder, 'group1-shard1of1.bin'), data);
+    return file;
+  };
+  const inTheClear = (start: TrainedModel, { layout, job }: Awaited<ReturnType<typeof simulateJobFile>>['compiled']) =>
+    trainBaseline({
+      ...start,
+      initialWeights: start.weights,
+      task: 'classification',
+      data: {
+        features: Float64Array.from(cells.flat()),
+        labels: Float64Array.from(cells, (_row, row) => classOf(row)),
+      },
+      schedule: Array.from({ length: EPOCHS }, (_epoch, epoch) => [
+        ...epochBatches(layout.train, 8, job.train?.seed ?? 0, epoch),
+      ]).flat(),
+      testRows: layout.test,
+      optimizer: { name: 'sgd', lr: 0.2, momentum: 0.5, dampening: 0, nesterov: false, weightDecay: 0 },
+    });
+
+  test('a graph of layers, channels last, trains as in the clear and goes back into both formats', () =>
+    withFolder(async (folder) => {
+      const x = input({ shape: [SIDE, SIDE, 1] });
+      const conv = (from: unknown, useBias: boolean) =>
+        layers.conv2d({ filters: 3, kernelSize: 3, padding: 'same', useBias }).apply(from as SymbolicTensor);
+      const norm = layers.batchNormalization({ momentum: 0.9 }).apply(conv(x, false));
+      const relu = layers.activation({ activation: 'relu' }).apply(norm) as SymbolicTensor;
+      const sum = layers.add().apply([conv(relu, true) as SymbolicTensor, relu]);
+      const pool = layers.averagePooling2d({ poolSize: 2 }).apply(sum);
+      const flat = layers.flatten().apply(pool) as SymbolicTensor;
+      const outputs = layers.dense({ units: 1, activation: 'sigmoid' }).apply(flat) as SymbolicTensor;
+      const saved = await savedModel(withDrawnWeights(tfjsModel({ inputs: x, outputs }), 0.3));
+      const json = modelJsonOf(saved);
+      const start = readTfjsLayers(json, () => saved.data, 'model.json');
+      const { compiled, result } = await simulateJobFile(
+        await tfjs(folder, json, saved.data),
+        join(folder, 'model.json'),
+      );
+      const trained = result.get('b')?.model;
+      if (trained === undefined) throw new Error('b has no model');
+      expect(trained.description).toEqual(start.description);
+      close(trained.weights, (await inTheClear(start, compiled)).weights, start.weights);
+      expect(readOnnx(writeOnnx(trained), 'model.onnx').description).toEqual(trained.description);
+      const files = writeTfjsLayers(trained);
+      expect(readTfjsLayers(files.modelJson, () => files.weights, 'model.json').description).toEqual(
+        trained.description,
+      );
+    }));
+
+  // What is no layer of ours, twice over, is nothing.
+  const twice = [graphNode('minus', 'Neg', ['hidden']), graphNode('plus', 'Neg', ['minus'])];
+
+  test.each([
+    ['layers', [graphNode('plus', 'StopGradient', ['hidden'])], ['dense', 'tanh', 'dense', 'sigmoid']],
+    ['operators', twice, ['operators', 'sigmoid']],
+  ])('a graph of what becomes %s trains as the same layers do', (_, between, kinds) =>
+    withFolder(async (folder) => {
+      const constants = {
+        w: drawnConstant(1, 16, 4),
+        b: drawnConstant(2, 4),
+        v: drawnConstant(3, 4, 1),
+        c: drawnConstant(4, 1),
+      };
+      const { json, data } = graphModel({
+        input: [SIDE * SIDE],
+        constants,
+        nodes: [
+          graphNode('hidden', '_FusedMatMul', ['x', 'w', 'b'], { fused_ops: stringList('BiasAdd', 'Tanh') }),
+          ...between,
+          graphNode('product', 'MatMul', ['plus', 'v']),
+          graphNode('scores', 'BiasAdd', ['product', 'c']),
+          graphNode('probability', 'Sigmoid', ['scores']),
+          graphNode('Identity', 'Identity', ['probability']),
+        ],
+      });
+      const description = describeLayers(
+        [
+          { kind: 'dense', name: 'hidden', units: 4 },
+          { kind: 'tanh', name: 'tanh' },
+          { kind: 'dense', name: 'scores', units: 1 },
+          { kind: 'sigmoid', name: 'sigmoid' },
+        ].map((layer) => modelLayerSchema.parse(layer)),
+        [SIDE * SIDE],
+      );
+      const places = { w: 'hidden/kernel', b: 'hidden/bias', v: 'scores/kernel', c: 'scores/bias' };
+      const weights = Object.entries(constants).map(
+        ([name, { shape, values }]) => [name, { shape, data: Float64Array.from(values) }] as const,
+      );
+      const start: TrainedModel = {
+        description,
+        weights: new Map(weights.map(([name, tensor]) => [places[name as keyof typeof places], tensor])),
+      };
+      const { compiled, result } = await simulateJobFile(await tfjs(folder, json, data), join(folder, 'model.json'));
+      const trained = result.get('b')?.model;
+      if (trained === undefined) throw new Error('b has no model');
+      expect(trained.description.layers.map(({ kind }) => kind)).toEqual(kinds);
+      // The last sigmoid stands apart, not in the graph as well.
+      expect(JSON.stringify(trained.description.layers[0])).not.toContain('Sigmoid');
+      const clear = await inTheClear(start, compiled);
+      // All differ in shape.
+      const named = new Map(
+        [...start.weights].map(([key, { shape }]) => {
+          const own = [...trained.weights.values()].find((weight) => weight.shape.join() === shape.join());
+          if (own === undefined) throw new Error(`no weight like ${key}`);
+          return [key, own];
+        }),
+      );
+      close(named, clear.weights, start.weights);
     }),
   );
 });
