@@ -341,7 +341,7 @@ requires('libonnx-testdata')('ONNX test data', () => {
 
   test.each([
     ['pytorch-converted', 71],
-    ['pytorch-operator', 8],
+    ['pytorch-operator', 7],
     ['node', 57],
     ['simple', 1],
   ])('%s: %i models of layers give the expected outputs', (folder, count) => {
