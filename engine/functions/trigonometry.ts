@@ -6,7 +6,7 @@ import { withGradient } from '../autograd/gradients.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { absolute, clamp, sign, where } from '../tensor/comparisons.ts';
 import { periodicTable } from './interval-table.ts';
-import { divide, reciprocal, squareRoot } from './powers.ts';
+import { divide, inverseSquareRootOf, reciprocal, squareRoot } from './powers.ts';
 import { saturating } from './saturating.ts';
 
 const TURN_INDEX_BITS = 6;
@@ -94,7 +94,11 @@ export function inverseCosine(x: Tensor): Tensor {
   });
   const ofMagnitude = squareRoot(magnitude.neg().addNumber(1)).mul(smooth);
   const isNegative = inside.atLeast(0).not();
-  return where(isNegative, ofMagnitude.neg().addNumber(Math.PI), ofMagnitude);
+  const y = where(isNegative, ofMagnitude.neg().addNumber(Math.PI), ofMagnitude);
+  // Beyond any bound at the ends: there it is that of one unit inside.
+  return withGradient(y, (gradient) => [
+    [inside, gradient.mul(inverseSquareRootOf(inside.mul(inside).neg().addNumber(1))).neg()],
+  ]);
 }
 
 /** Inverse sine: pi/2 minus the inverse cosine. */

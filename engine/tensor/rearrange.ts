@@ -266,7 +266,11 @@ export function unfoldAxis(x: Tensor, axis: number, size: number, step: number):
   return split.transpose([...order, normal + 1]);
 }
 
+/** Places are listed in memory: a size that a damaged file names must not fill it. */
+const MOST_PLACES = 2 ** 27;
+
 export function range(count: number): number[] {
+  if (!(count <= MOST_PLACES)) throw new ShapeError('range', [[count]], `up to ${MOST_PLACES} places can be listed`);
   return Array.from({ length: count }, (_, i) => i);
 }
 

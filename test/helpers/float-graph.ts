@@ -1,5 +1,6 @@
 /** A traced graph in doubles: no rounding, and every table replaced by the function that it stands for. */
-import type { Graph } from '../../engine/tensor/graph.ts';
+import type { IntervalTable } from '../../engine/protocol/piecewise.ts';
+import type { Graph, NodeInfo } from '../../engine/tensor/graph.ts';
 import { PlainGraph } from './plain-graph.ts';
 import type { PlainFeeds } from './plain-graph.ts';
 
@@ -11,6 +12,31 @@ export function floatGraph(
 ): PlainGraph<number> {
   const lookUps = graph.nodes.filter((node) => node.operation.op === 'lookUp').map((node) => node.id);
   if (lookUps.length !== functions.length) throw new RangeError(`${lookUps.length} look-ups in the graph`);
+  return inDoubles(graph, feeds, (node, _, x) => functions[lookUps.indexOf(node.id)]?.(x) ?? NaN);
+}
+
+/** The same, with tables as the polynomials that they hold. */
+export function tableGraph(graph: Graph, feeds: PlainFeeds<number>): PlainGraph<number> {
+  return inDoubles(graph, feeds, (node, table, x) => {
+    const argument = graph.node(node.inputs[0] ?? -1);
+    const units = x * 2 ** argument.scale - Number(table.low);
+    const interval = Math.floor(units / 2 ** table.intervalBits);
+    const offset = (units - interval * 2 ** table.intervalBits) / 2 ** table.offsetShift;
+    const entries = 2 ** table.indexBits;
+    const entry = ((interval % entries) + entries) % entries;
+    const result = table.coefficients.reduce(
+      (sum, row, power) => sum + Number(row[entry] ?? row.at(-1) ?? 0n) * offset ** power,
+      0,
+    );
+    return result / 2 ** node.scale;
+  });
+}
+
+function inDoubles(
+  graph: Graph,
+  feeds: PlainFeeds<number>,
+  lookUp: (node: NodeInfo, table: IntervalTable, x: number) => number,
+): PlainGraph<number> {
   return new PlainGraph<number>(
     graph,
     {
@@ -23,7 +49,7 @@ export function floatGraph(
       fromWord: (word, scale) => Number(word) / 2 ** scale,
       coefficient: (word, inputScale, outputScale) => Number(word) * 2 ** (inputScale - outputScale),
       rescale: (_, values) => [...values],
-      lookUp: (node, _, values) => values().map((x) => functions[lookUps.indexOf(node.id)]?.(x) ?? NaN),
+      lookUp: (node, table, values) => values().map((x) => lookUp(node, table, x)),
     },
     feeds,
   );

@@ -18,11 +18,14 @@ export interface VersionedNode {
 
 /** Functions may use functions, but not themselves. */
 const MOST_DEPTH = 32;
+/** Of a whole file: functions that use others twice each, a few levels deep, would be more nodes than there is memory. */
+const MOST_NODES = 200_000;
 
 export class Functions {
   readonly #what: string;
   readonly #byName: ReadonlyMap<string, FunctionProto>;
   readonly #versionsOf: (definition: FunctionProto) => Versions;
+  #nodes = 0;
 
   /** @param versionsOf the operator sets that a function names. */
   constructor(what: string, functions: readonly FunctionProto[], versionsOf: (definition: FunctionProto) => Versions) {
@@ -40,6 +43,13 @@ export class Functions {
         throw new InputError(
           'onnx-function',
           `${this.#what}: the function ${definition.name} is nested more than ${MOST_DEPTH} deep; functions may not use themselves.`,
+        );
+      }
+      this.#nodes += definition.node.length;
+      if (this.#nodes > MOST_NODES) {
+        throw new InputError(
+          'onnx-function',
+          `${this.#what}: its functions are more than ${MOST_NODES} nodes once they are put in place.`,
         );
       }
       const prefix = node.name === '' ? `${node.opType}#${position}` : node.name;

@@ -3,6 +3,7 @@
  * perhaps in another shape until a layer takes it: so a flatten behind a pool costs no layer that says nothing. Knows no operator.
  */
 import { InputError } from '../../../shared/errors.ts';
+import { elementCount } from '../../../shared/layers/kind.ts';
 import { MODEL_INPUT } from '../../../shared/layers/table.ts';
 import type { Layer } from '../../../shared/layers/table.ts';
 import { layerInputs, layerOutputShape } from '../../../shared/model.ts';
@@ -37,6 +38,10 @@ export type Value =
   | { readonly kind: 'sizes'; readonly sizes: readonly (number | 'batch')[] }
   /** Zeros of a shape that depends on the batch. */
   | { readonly kind: 'zeros' };
+
+/** Larger rows, and more layers, are taken for damage. */
+const MOST_CELLS = 2 ** 26;
+const MOST_LAYERS = 10_000;
 
 export class LayerList {
   readonly layers: Layer[] = [];
@@ -86,6 +91,12 @@ export class LayerList {
     const last = this.layers.at(-1)?.name ?? MODEL_INPUT;
     const full = inputs.length === 1 && inputs[0] === last ? layer : { ...layer, from: inputs };
     const shape = layerOutputShape(full, ...inputs.map((name) => this.shapeOf(name)));
+    if (elementCount(shape) > MOST_CELLS || this.layers.length === MOST_LAYERS) {
+      throw new InputError(
+        'onnx-unsupported',
+        `Layer ${layer.name} (${layer.kind}) is the ${this.layers.length + 1}th and gives rows of [${shape.join(', ')}]; ${MOST_LAYERS} layers and ${MOST_CELLS} cells a row are supported.`,
+      );
+    }
     this.#shapes.set(layer.name, shape);
     this.layers.push(full);
     return { kind: 'rows', layer: layer.name, shape };

@@ -48,6 +48,7 @@ export function asLayers(model: OperatorModel, what: string): TrainedModel {
     throw refused(
       `its output is [${two?.join(', ')}] for two rows and [${three?.join(', ')}] for three: no row for each`,
     );
+  if (outputShape.some((size) => size < 1)) throw refused(`its output is [${two?.join(', ')}], which is nothing`);
   const { graph, last } = withoutLast(model.graph, outputShape.length);
   const layers: Layer[] = [{ kind: 'operators', name: layerName, inputShapes: [inputShape], outputShape, graph }];
   if (last !== undefined) layers.push({ kind: last, name: last });

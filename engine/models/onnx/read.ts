@@ -7,7 +7,7 @@
 import { InputError } from '../../../shared/errors.ts';
 import { elementCount } from '../../../shared/layers/kind.ts';
 import { MODEL_INPUT } from '../../../shared/layers/table.ts';
-import { checkModel } from '../../../shared/model.ts';
+import { checkModel, modelDescriptionSchema } from '../../../shared/model.ts';
 import type { TrainedModel } from '../../../shared/model.ts';
 import type { PlainTensor } from '../tensor.ts';
 import { readOnnxGraph } from './graph.ts';
@@ -94,6 +94,7 @@ function modelFromGraph(graph: OnnxGraph, what: string): TrainedModel {
     weights,
     ...(standardisation === undefined ? {} : { standardisation }),
   };
+  checkAttributes(model);
   checkModel(model);
   return model;
 }
@@ -105,6 +106,19 @@ function readNode(node: OnnxNode, context: ReadingContext): void {
   if (read === undefined) throw reading.unsupported('is an operator that is not supported');
   read(reading);
   reading.attributes.finish();
+}
+
+/** What a file says may be no size or no number: descriptions that parties agree on have a schema. */
+function checkAttributes({ description }: TrainedModel): void {
+  const parsed = modelDescriptionSchema.safeParse(description);
+  if (parsed.success) return;
+  const [issue] = parsed.error.issues;
+  const [, position, ...path] = issue?.path ?? [];
+  const layer = description.layers[Number(position)];
+  throw new InputError(
+    'onnx-unsupported',
+    `Layer ${layer?.name ?? ''} (${layer?.kind ?? 'model'}), ${path.join('.')}: ${issue?.message ?? 'not a layer of ours'}.`,
+  );
 }
 
 /** Operators that layers are read from; Constant only gives its value a name. */

@@ -1,4 +1,5 @@
 /** Arithmetic, powers, rounding and elementary functions. Knows nothing of shares. */
+import { withGradient } from '../../autograd/gradients.ts';
 import { errorFunction, exponential, erf } from '../../functions/activations.ts';
 import {
   hyperbolicCosine,
@@ -61,7 +62,10 @@ export const arithmetic: OperatorFamily = {
       ),
   },
   Sign: {
-    run: (call) => unary(call, Math.sign, (x) => sign(x).rescaled(x.scale)),
+    run: (call) =>
+      unary(call, Math.sign, (x) =>
+        withGradient(sign(x).rescaled(x.scale), (gradient) => [[x, gradient.timesInteger(0n)]]),
+      ),
   },
   Add: {
     attributes: OLD_BROADCAST,

@@ -2,11 +2,12 @@
 import { elementNames } from '../../../shared/operator-graph.ts';
 import type { ElementName } from '../../../shared/operator-graph.ts';
 import { range } from '../../tensor/rearrange.ts';
-import { sizeOf } from '../../tensor/shape.ts';
 import { floorUnits } from '../../functions/rounding.ts';
+import { withGradient } from '../../autograd/gradients.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import type { OperatorCall, OperatorDefinition, OperatorFamily } from './call.ts';
 import { inType, mapPublic } from './elementwise.ts';
-import { isFloat, numbersOf, publicTensor, secretTensor, shapeOf } from './value.ts';
+import { isFloat, numbersOf, publicSize, publicTensor, secretTensor, shapeOf } from './value.ts';
 import type { PublicTensor, TensorValue } from './value.ts';
 
 /** By ONNX's number of a type (TensorProto.DataType). */
@@ -41,6 +42,16 @@ export function typeAttribute(call: OperatorCall, name: string, preset?: Element
   return found;
 }
 
+/** Whole numbers made of real ones: who trains through them is refused by name, not given a slope that is none. */
+export function withoutGradient(call: OperatorCall, whole: Tensor): Tensor {
+  return withGradient(whole, () => {
+    throw call.unsupported(
+      'rounds to whole numbers, and nothing can be trained through that',
+      'Train the model in floating point, or leave what stands before this node as it is.',
+    );
+  });
+}
+
 /** A tensor in another type: fixed point of any width is the same; whole numbers are cut off towards zero. */
 function castTo(call: OperatorCall, x: TensorValue, type: ElementName): TensorValue {
   if (x.kind === 'public') return mapPublic(x, (value) => value, type);
@@ -53,7 +64,7 @@ function castTo(call: OperatorCall, x: TensorValue, type: ElementName): TensorVa
   const low = floorUnits(t);
   const isNegative = t.atLeast(0).not();
   const isBroken = low.rescaled(t.scale).sub(t).provedBelow(0.01).equalsNumber(0).not();
-  return secretTensor(type, inType(type, low.add(isNegative.and(isBroken).toNumber())));
+  return secretTensor(type, withoutGradient(call, inType(type, low.add(isNegative.and(isBroken).toNumber()))));
 }
 
 function constantOperator(call: OperatorCall): PublicTensor {
@@ -75,7 +86,9 @@ function cosineWindow(coefficients: readonly number[]): OperatorDefinition {
     run: (call) => {
       const size = call.publicNumbers(0, 'its size')[0] ?? 0;
       const turn = (2 * Math.PI) / (call.int('periodic', 1) !== 0 ? size : size - 1);
-      const values = range(size).map((i) => coefficients.reduce((sum, c, k) => sum + c * Math.cos(k * turn * i), 0));
+      const values = range(publicSize([size])).map((i) =>
+        coefficients.reduce((sum, c, k) => sum + c * Math.cos(k * turn * i), 0),
+      );
       return publicTensor(typeAttribute(call, 'output_datatype', 'float32'), [size], values);
     },
   };
@@ -91,7 +104,7 @@ export const constants: OperatorFamily = {
     run: (call) => {
       const shape = call.publicNumbers(0, 'its shape');
       const { type, values } = call.tensorAttribute('value') ?? publicTensor('float32', [1], [0]);
-      return publicTensor(type, shape, new Array<number>(sizeOf(shape)).fill(values[0] ?? 0));
+      return publicTensor(type, shape, new Array<number>(publicSize(shape)).fill(values[0] ?? 0));
     },
   },
   Range: {
@@ -105,7 +118,7 @@ export const constants: OperatorFamily = {
       return publicTensor(
         call.type(0),
         [count],
-        range(count).map((i) => start + i * step),
+        range(publicSize([count])).map((i) => start + i * step),
       );
     },
   },
@@ -113,10 +126,10 @@ export const constants: OperatorFamily = {
     attributes: ['dtype', 'k'],
     run: (call) => {
       const shape = shapeOf(call.tensor(0));
-      const [rows = 0, columns = 0] = shape;
+      const [, columns = 0] = shape;
       if (shape.length !== 2) throw call.unsupported(`takes a matrix, not [${shape.join(', ')}]`, 'Repair the model.');
       const k = call.int('k', 0);
-      const values = range(rows * columns).map((i) => Number((i % columns) - Math.floor(i / columns) === k));
+      const values = range(publicSize(shape)).map((i) => Number((i % columns) - Math.floor(i / columns) === k));
       return publicTensor(typeAttribute(call, 'dtype', call.type(0)), shape, values);
     },
   },

@@ -4,13 +4,13 @@
  */
 import type { ElementName } from '../../../shared/operator-graph.ts';
 import { floorUnits } from '../../functions/rounding.ts';
-import { broadcastShapes, sizeOf, stridesOf } from '../../tensor/shape.ts';
+import { broadcastShapes, stridesOf } from '../../tensor/shape.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { linear } from '../../tensor/tensor.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { OperatorCall } from './call.ts';
 import { reshapeValue } from './moves.ts';
-import { integerFormat, isFloat, numbersOf, publicTensor, secretTensor, shapeOf } from './value.ts';
+import { integerFormat, isFloat, numbersOf, publicSize, publicTensor, secretTensor, shapeOf } from './value.ts';
 import type { PublicTensor, TensorValue, Value } from './value.ts';
 
 /** The nearest value that a type has: integers are cut off and wrap around, bools are 0 and 1. */
@@ -43,7 +43,7 @@ export function zipPublic(
   const shape = operands.reduce<Shape>((s, x) => broadcastShapes('broadcast', s, x.shape), []);
   const strides = operands.map((x) => broadcastStrides(x.shape, shape));
   const own = stridesOf(shape);
-  const values = Array.from({ length: sizeOf(shape) }, (_, flat) => {
+  const values = Array.from({ length: publicSize(shape) }, (_, flat) => {
     const index = own.map((stride, axis) => Math.floor(flat / stride) % (shape[axis] ?? 1));
     const picked = operands.map(
       (x, o) => x.values[index.reduce((sum, i, axis) => sum + i * (strides[o]?.[axis] ?? 0), 0)] ?? 0,

@@ -9,7 +9,7 @@ import { ShapeError, broadcastShapes, normaliseAxis, sizeOf, stridesOf } from '.
 import type { Shape } from '../../tensor/shape.ts';
 import { concat } from '../../tensor/tensor.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { numbersOf, publicTensor, secretTensor, shapeOf } from './value.ts';
+import { numbersOf, publicSize, publicTensor, secretTensor, shapeOf } from './value.ts';
 import type { PublicTensor, SecretTensor, TensorValue } from './value.ts';
 
 /** A secret result, or a public one where it has no elements. */
@@ -32,7 +32,7 @@ export function rearrangePublic(
   return publicTensor(
     x.type,
     shape,
-    range(sizeOf(shape)).map((flat) => {
+    range(publicSize(shape)).map((flat) => {
       const from = source(strides.map((stride, axis) => Math.floor(flat / stride) % (shape[axis] ?? 1)));
       return from === undefined ? otherwise : (x.values[from] ?? otherwise);
     }),

@@ -16,6 +16,7 @@ function batchNormalization(call: OperatorCall): TensorValue[] {
   const statistics = { scale, bias, mean, variance };
   const epsilon = call.float('epsilon', 1e-5);
   const momentum = call.float('momentum', 0.9);
+  if (!(momentum >= 0 && momentum <= 1)) throw call.unsupported(`has a momentum of ${momentum}`, 'Repair the model.');
   if (call.int('spatial', 1) === 0) throw call.unsupported('normalises cell by cell (spatial = 0)');
   if (call.version < 7 && call.int('is_test', 0) === 0)
     throw call.unsupported('trains while it runs (is_test = 0)', 'Export the model for inference.');

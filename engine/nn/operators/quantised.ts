@@ -4,6 +4,7 @@
  */
 import type { ElementName } from '../../../shared/operator-graph.ts';
 import { roundUnits } from '../../functions/rounding.ts';
+import { withoutGradient } from './constants.ts';
 import { clamp } from '../../tensor/comparisons.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { constant } from '../../tensor/tensor.ts';
@@ -42,7 +43,8 @@ function quantised(call: OperatorCall, real: Tensor, zeroPosition: number, axis:
   const zero = call.isGiven(zeroPosition)
     ? alongAxis(call.numbers(zeroPosition), axis, real.shape.length)
     : constant(real.graph, [0], [1], 0);
-  return secretTensor(type, clamp(whole.add(zero), low, high));
+  const result = clamp(whole.add(zero), low, high);
+  return secretTensor(type, withoutGradient(call, result));
 }
 
 function quantizeLinear(call: OperatorCall): TensorValue {

@@ -1,6 +1,6 @@
 /** Operators that draw random numbers: without effect in inference, or refused. */
 import type { OperatorCall, OperatorDefinition, OperatorFamily } from './call.ts';
-import { publicTensor, shapeOf } from './value.ts';
+import { publicSize, publicTensor, shapeOf } from './value.ts';
 import type { Value } from './value.ts';
 
 /** In inference nothing is dropped: the mask holds ones. */
@@ -17,7 +17,7 @@ function dropout(call: OperatorCall): readonly Value[] {
       'drops values at random, whose result nobody can foretell',
       'Export the model for inference.',
     );
-  const ones = new Array<number>(shapeOf(x).reduce((product, n) => product * n, 1)).fill(1);
+  const ones = new Array<number>(publicSize(shapeOf(x))).fill(1);
   return [x, publicTensor(call.version >= 10 ? 'bool' : x.type, shapeOf(x), ones)];
 }
 

@@ -66,6 +66,9 @@ function recurrent(call: OperatorCall, gates: number, presets: readonly string[]
   const [w, r] = [call.numbers(1), call.numbers(2)];
   const units = r.shape[2] ?? 0;
   const width = gates * units;
+  const shapes = [w.shape.join(), r.shape.join()];
+  if (shapes[0] !== [directions, width, inputs].join() || shapes[1] !== [directions, width, units].join())
+    throw call.unsupported(`has weights of [${shapes.join('] and [')}] for ${inputs} inputs`, 'Repair the model.');
   const optional = (position: number): Tensor | undefined =>
     call.isGiven(position) ? call.numbers(position) : undefined;
   const [bias, before, memory, peepholes] = [optional(3), optional(5), optional(6), optional(7)];

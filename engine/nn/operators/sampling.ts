@@ -1,8 +1,8 @@
 /**
- * Images read and written at public places: sampled on a grid, which is a product with a public matrix for each image, and maxima
- * put back where they came from, which is local.
+ * Images read and written at public places: sampled on a grid or over regions, which is a product with a public matrix for each
+ * image, and maxima put back where they came from, which is local.
  */
-import { range } from '../../tensor/rearrange.ts';
+import { range, take } from '../../tensor/rearrange.ts';
 import { sizeOf, stridesOf } from '../../tensor/shape.ts';
 import { constant } from '../../tensor/tensor.ts';
 import { roundHalfEven } from './arithmetic.ts';
@@ -101,6 +101,70 @@ function gridSample(call: OperatorCall): TensorValue {
   return secretTensor(call.type(0), product.reshape([batch, channels, ...out]));
 }
 
+/**
+ * How much each cell of an axis counts in the mean over `samples` places of a part from `start` on, by the distance of cell
+ * centres; places more than a cell outside count nothing. Separable: a cell of an image counts the product of its axes.
+ */
+function partWeights(start: number, size: number, samples: number, cells: number): number[] {
+  const weights = new Array<number>(cells).fill(0);
+  for (const sample of range(samples)) {
+    const place = start + ((sample + 0.5) * size) / samples;
+    if (place < -1 || place > cells) continue;
+    const at = Math.min(Math.max(place, 0), cells - 1);
+    const low = Math.floor(at);
+    const high = Math.min(low + 1, cells - 1);
+    weights[low]! += (1 - (at - low)) / samples;
+    weights[high]! += (at - low) / samples;
+  }
+  return weights;
+}
+
+/** Means over the parts of public regions of images (He et al., Mask R-CNN, 2017, section 3): a product with a public matrix. */
+function roiAlign(call: OperatorCall): TensorValue {
+  const x = call.numbers(0);
+  const [, channels = 0, ...cells] = x.shape;
+  const [height = 0, width = 0] = cells;
+  const regions = call.publicTensor(1, 'its regions');
+  const images = call.publicNumbers(2, 'the numbers of its images');
+  const out = [call.int('output_height', 1), call.int('output_width', 1)] as const;
+  const [scale, ratio] = [call.float('spatial_scale', 1), call.int('sampling_ratio', 0)];
+  if (call.choice('mode', ['avg', 'max']) === 'max')
+    throw call.unsupported('takes maxima of weighted cells (mode = max)', 'Use mode = avg.');
+  // Up to version 10 regions are not moved by half a cell.
+  const isHalf =
+    call.version >= 16 &&
+    call.choice('coordinate_transformation_mode', ['half_pixel', 'output_half_pixel']) === 'half_pixel';
+  const [count = 0, corners] = regions.shape;
+  const area = height * width;
+  if (corners !== 4 || cells.length !== 2 || images.length !== count)
+    throw call.unsupported(
+      `has regions of [${regions.shape.join(', ')}] for ${x.shape.length} axes`,
+      'Repair the model.',
+    );
+  if (count * area * out[0] * out[1] > MOST_MATRIX_CELLS)
+    throw call.unsupported(`is a product with more numbers than ${MOST_MATRIX_CELLS}`);
+  const values = range(count).flatMap((region) => {
+    const [left = 0, top = 0, right = 0, bottom = 0] = regions.values
+      .slice(4 * region, 4 * region + 4)
+      .map((corner) => corner * scale - (isHalf ? 0.5 : 0));
+    const parts = ([from, to]: readonly [number, number], axis: 0 | 1): number[][] => {
+      const extent = isHalf ? to - from : Math.max(to - from, 1);
+      const size = extent / out[axis];
+      const samples = ratio > 0 ? ratio : Math.max(1, Math.ceil(size));
+      return range(out[axis]).map((part) => partWeights(from + part * size, size, samples, cells[axis] ?? 0));
+    };
+    const [rows, columns] = [parts([top, bottom], 0), parts([left, right], 1)];
+    return range(area).flatMap((cell) =>
+      rows.flatMap((row) =>
+        columns.map((column) => (row[Math.floor(cell / width)] ?? 0) * (column[cell % width] ?? 0)),
+      ),
+    );
+  });
+  const matrix = constant(x.graph, values, [count, area, out[0] * out[1]]);
+  const picked = take(x, images, 0).reshape([count, channels, area]);
+  return secretTensor(call.type(0), picked.matmul(matrix).reshape([count, channels, ...out]));
+}
+
 /** Values at their numbers among the cells of all images, zeros elsewhere. */
 function maxUnpool(call: OperatorCall): TensorValue {
   const x = call.tensor(0);
@@ -127,5 +191,16 @@ function maxUnpool(call: OperatorCall): TensorValue {
 
 export const sampling: OperatorFamily = {
   GridSample: { attributes: ['align_corners', 'mode', 'padding_mode'], run: gridSample },
+  RoiAlign: {
+    attributes: [
+      'coordinate_transformation_mode',
+      'mode',
+      'output_height',
+      'output_width',
+      'sampling_ratio',
+      'spatial_scale',
+    ],
+    run: roiAlign,
+  },
   MaxUnpool: { attributes: ['kernel_shape', 'pads', 'strides'], run: maxUnpool },
 };

@@ -17,6 +17,7 @@ import { quantisation } from './quantised.ts';
 import { random } from './random.ts';
 import { recurrences } from './recurrent.ts';
 import { reductions } from './reductions.ts';
+import { refusals } from './refused.ts';
 import { resizing } from './resize.ts';
 import { sampling } from './sampling.ts';
 import { sequences } from './sequences.ts';
@@ -24,7 +25,7 @@ import { shapes } from './shape.ts';
 import { signals } from './signal.ts';
 import { spatial } from './spatial.ts';
 
-const operators: ReadonlyMap<string, OperatorDefinition> = new Map(
+export const operators: ReadonlyMap<string, OperatorDefinition> = new Map(
   Object.entries({
     ...activations,
     ...arithmetic,
@@ -42,6 +43,7 @@ const operators: ReadonlyMap<string, OperatorDefinition> = new Map(
     ...random,
     ...recurrences,
     ...reductions,
+    ...refusals,
     ...resizing,
     ...sampling,
     ...sequences,

@@ -7,6 +7,7 @@
  */
 import type { ElementName } from '../../../shared/operator-graph.ts';
 import type { Graph } from '../../tensor/graph.ts';
+import { ShapeError, sizeOf } from '../../tensor/shape.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { constant } from '../../tensor/tensor.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -39,6 +40,20 @@ export type Value = TensorValue | SequenceValue;
 export function publicTensor(type: ElementName, shape: Shape, values: readonly number[]): PublicTensor {
   return { kind: 'public', type, shape, values };
 }
+
+/** Elements of a public tensor of this shape. @throws ShapeError for sizes that no tensor in memory has. */
+export function publicSize(shape: Shape): number {
+  const size = sizeOf(shape);
+  if (shape.some((n) => !Number.isInteger(n) || n < 0) || size > MOST_PUBLIC_ELEMENTS)
+    throw new ShapeError(
+      'constant',
+      [shape],
+      `public tensors have whole sizes and up to ${MOST_PUBLIC_ELEMENTS} elements`,
+    );
+  return size;
+}
+
+const MOST_PUBLIC_ELEMENTS = 2 ** 24;
 
 export function secretTensor(type: ElementName, tensor: Tensor): SecretTensor {
   return { kind: 'secret', type, tensor };

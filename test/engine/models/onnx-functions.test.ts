@@ -71,3 +71,15 @@ test('a function that uses itself is refused', () => {
     /function Endless is nested more than 32 deep/,
   );
 });
+
+test('functions that use others over and over are refused before they fill the memory', () => {
+  const nodes = Array.from({ length: 150 }, (_, i) =>
+    sampleNode('Neg', [i === 0 ? 'a' : `v${i}`], [i === 149 ? 'b' : `v${i + 1}`]),
+  );
+  const twice = (name: string, inner: string): FunctionProto =>
+    definition(name, [own(sampleNode(inner, ['a'], ['half'])), own(sampleNode(inner, ['half'], ['b']))]);
+  const names = Array.from({ length: 14 }, (_, i) => `Level${i}`);
+  const levels = names.map((name, i) => twice(name, names[i + 1] ?? 'Last'));
+  const file = withFunctions([own(sampleNode('Level0', ['x'], ['y']))], [...levels, definition('Last', nodes)]);
+  expect(() => readOnnxGraph(file, 'm')).toThrow(/functions are more than 200000 nodes/);
+});

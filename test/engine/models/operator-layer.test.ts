@@ -160,6 +160,25 @@ test.each<[string, SampleModel, RegExp]>([
   ],
   ['an open size', { ...residual, inputs: { x: { shape: ['batch', 'wide'] } } }, /leaves a size open/],
   [
+    'a constant that no memory holds',
+    {
+      ...residual,
+      nodes: [node('ConstantOfShape', ['size'], ['large']), node('Add', ['x', 'large'], ['y'])],
+      constants: { size: wholes([2], 1e6, 1e6) },
+    },
+    /node "ConstantOfShape-large" \(ConstantOfShape\): .* up to 16777216 elements/,
+  ],
+  [
+    'places that no memory holds',
+    { ...residual, nodes: [node('Tile', ['x', 'times'], ['y'])], constants: { times: wholes([2], 1, 1e12) } },
+    /node "Tile-y" \(Tile\): .* places can be listed/,
+  ],
+  [
+    'rows of nothing',
+    { ...residual, nodes: [node('MatMul', ['x', 'none'], ['y'])], constants: { none: floats([3, 0]) } },
+    /which is nothing/,
+  ],
+  [
     'an operator that cannot be computed',
     { ...residual, nodes: [node('Frobnicate', ['x'], ['y'])] },
     /node "Frobnicate-y" \(Frobnicate\) is an operator that is not supported/,
