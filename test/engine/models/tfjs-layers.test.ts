@@ -1,8 +1,8 @@
 /** The TF.js Layers format: TF.js itself loads what is written and answers the same; its own files are read. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import { layers, loadLayersModel, sequential } from '@tensorflow/tfjs-layers';
-import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { input, layers, loadLayersModel, model as tfjsModel, sequential } from '@tensorflow/tfjs-layers';
+import type { LayersModel, SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { foldStandardisation } from '../../../engine/models/standardisation.ts';
 import { readTfjsLayers } from '../../../engine/models/tfjs-layers/read.ts';
@@ -163,6 +163,50 @@ describe('files of TF.js', () => {
       expect(worstDifference(read.data, tensor.data)).toBeLessThan(tolerance);
       if (dtype === 'float16') for (const value of read.data) expect(Math.abs(Math.log2(Math.abs(value)) % 1)).toBe(0);
     }
+  });
+
+  test('a graph as Keras 3 spells it, with its names of weights, is the same model', async () => {
+    const x = input({ shape: [4] });
+    const a = layers.dense({ name: 'a', units: 3, activation: 'tanh' }).apply(x) as SymbolicTensor;
+    const b = layers.dense({ name: 'b', units: 3 }).apply(x) as SymbolicTensor;
+    const sum = layers.add({ name: 'sum' }).apply([a, b]) as SymbolicTensor;
+    const file = await savedModel(
+      tfjsModel({ inputs: x, outputs: layers.softmax({ name: 'last', axis: -1 }).apply(sum) as never }),
+    );
+    type Reference = [string, number, number];
+    const { config } = file.modelTopology as {
+      config: {
+        layers: { name: string; inbound_nodes: unknown[] }[];
+        input_layers: Reference[];
+        output_layers: Reference[];
+      };
+    };
+    const tensor = ([name, use, output]: Reference) => ({
+      class_name: '__keras_tensor__',
+      config: { shape: [null, 3], dtype: 'float32', keras_history: [name, use, output] },
+    });
+    const listed = config.layers.map((layer) => ({
+      ...layer,
+      inbound_nodes: (layer.inbound_nodes as Reference[][]).map((use) => {
+        const all = use.map(tensor);
+        return { args: all.length === 1 ? all : [all], kwargs: { training: false, mask: null } };
+      }),
+    }));
+    const modelTopology = {
+      model_config: {
+        class_name: 'Functional',
+        config: {
+          ...config,
+          layers: listed,
+          input_layers: config.input_layers[0],
+          output_layers: config.output_layers[0],
+        },
+      },
+    };
+    const weightSpecs = file.weightSpecs.map((spec) => ({ ...spec, name: `functional_1/${spec.name}` }));
+    const read = readTfjsLayers(modelJsonOf({ ...file, modelTopology, weightSpecs }), () => file.data, 'm');
+    expect(read).toEqual(readTfjsLayers(modelJsonOf(file), () => file.data, 'm'));
+    expect(read.description.layers.map(({ kind }) => kind)).toEqual(['dense', 'dense', 'tanh', 'add', 'softmax']);
   });
 
   test('a network of dense layers converted from Python: model_config, prefixed weight names', () => {
