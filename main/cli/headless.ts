@@ -148,9 +148,13 @@ async function holdLinks(
   let unwatch = (): void => undefined;
   const watch = (host: Host): void => {
     introduce(host, output);
-    unwatch = host.links.watch(({ name, state, failure }) =>
-      output.line(`${name}: ${state}${failure === undefined ? '' : ` (${failure.message})`}`),
-    );
+    const said = new Map<string, string>();
+    unwatch = host.links.watch(({ fingerprint, name, state, failure }) => {
+      const line = `${name}: ${state}${failure === undefined ? '' : ` (${failure.message})`}`;
+      // Dialling goes on for as long as a peer is away, with the same outcome each time.
+      if (said.get(fingerprint) !== line) output.line(line);
+      said.set(fingerprint, line);
+    });
   };
   if (slot.host === undefined) {
     output.line('This folder has no identity yet: open the interface and say what your organisation is called.');

@@ -15,7 +15,7 @@ export const hostOptions = {
   listen: {
     type: 'string',
     value: 'ADDRESS',
-    description: 'Where to listen for peers; port 0 takes any free one, as does the default, 127.0.0.1:0.',
+    description: 'Where to listen for peers; port 0, as in the default 127.0.0.1:0, takes a free one and keeps to it.',
   },
 } as const;
 

@@ -57,7 +57,8 @@ export const spawnParty: StartParty = ({ command, folder, name, listen }) => {
       child.on('error', ({ message }) => ended.resolve(message));
       child.on('exit', (code, killedBy) => {
         const how = killedBy === null ? `ended with code ${code}` : `was ended by ${killedBy}`;
-        const words = lastWords.trim().split('\n').at(-1) ?? '';
+        // Nobody says why it is killed outright: what it wrote before is about something else.
+        const words = killedBy === 'SIGKILL' ? '' : (lastWords.trim().split('\n').at(-1) ?? '');
         ended.resolve(words === '' ? how : `${how}: ${words}`);
       });
       void ended.promise.then(listener);

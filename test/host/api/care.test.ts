@@ -101,6 +101,25 @@ describe('first start', () => {
   });
 });
 
+test('told no address, a host keeps the port that its peers know, as long as it is free', async () => {
+  const { host, client } = await newHost();
+  const { address } = await client.call('host.create', { name: 'Clinic A' });
+  await host.api.close();
+  await host.slot.host!.close();
+  const started = async (): Promise<string> => {
+    const { host: again } = await HostSlot.forFolder(host.slot.folder);
+    await again!.close();
+    return again!.address;
+  };
+  expect(await started()).toBe(address);
+  const taken = createServer().listen(Number(address!.split(':')[1]), '127.0.0.1');
+  await new Promise((resolve) => taken.once('listening', resolve));
+  const other = await started();
+  expect(other).not.toBe(address);
+  await new Promise((resolve) => taken.close(resolve));
+  expect(await started()).toBe(other);
+});
+
 describe('reachability', () => {
   test('the own address is reached over the real path; another host, a closed port and no name each fail at their step', async () => {
     const { client } = await newHost();
