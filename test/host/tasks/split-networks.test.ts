@@ -84,11 +84,17 @@ test('forward costs nothing; backward through convolution, rectifier and pool ta
     const cost = compileJob(job, schemas).plan.programs.get('step-8')?.cost;
     // The dense layer's four of a model without hidden layers; two each to pass back through the pool and the rectifier.
     expect(cost?.rounds).toBe(8);
-    // Where only the owner multiplies.
+    // Where only the owner multiplies; for both parties.
+    const none = [0, 0];
     const forward = cost?.layers.filter(({ phase, layer }) => phase === 'forward' && layer !== 'loss') ?? [];
     expect(forward.map(({ layer }) => layer)).toEqual(['conv2d1', 'dense1']);
     for (const { layer, bytesSent, rounds, dealerBytes } of forward)
-      expect({ layer, bytesSent, rounds, dealerBytes }).toEqual({ layer, bytesSent: 0, rounds: 0, dealerBytes: 0 });
+      expect({ layer, bytesSent, rounds, dealerBytes }).toEqual({
+        layer,
+        bytesSent: none,
+        rounds: none,
+        dealerBytes: none,
+      });
   }));
 
 const once = '{ epochs: 1, batch: all, optimizer: { name: sgd, lr: 1 }, test: 0, seed: 1 }';
