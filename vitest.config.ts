@@ -5,6 +5,7 @@ const hostFolders = ['host', 'renderer', 'desktop'];
 const systemFolders = ['parties', 'conformance', 'bench'];
 /** Too slow for a quick check: run with the host's tests. */
 const slowFiles = [
+  'test/bench/gadgets.test.ts',
   'test/compliance/kernels/{partial,wasm-threads,webgpu*}.test.ts',
   'test/compliance/transport/{sockets,port}.test.ts',
   'test/engine/functions/**/*.test.ts',
@@ -18,7 +19,7 @@ const slowFiles = [
   'test/tooling/{ci,imports,packaging}.test.ts',
 ];
 /** Generous: a machine may be loaded, and only what hangs waits so long. */
-const patience = { testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 240_000 } } };
+const patience = { testTimeout: 600_000, hookTimeout: 300_000, expect: { poll: { timeout: 240_000 } } };
 const testsIn = (folders: readonly string[]): string[] => folders.map((folder) => `test/${folder}/**/*.test.ts`);
 
 /**
@@ -48,8 +49,8 @@ export default defineConfig({
         test: {
           name: 'system',
           include: testsIn(systemFolders),
+          exclude: slowFiles,
           ...patience,
-          testTimeout: 600_000,
           fileParallelism: false,
         },
       },
