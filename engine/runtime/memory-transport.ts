@@ -109,7 +109,7 @@ class Direction {
   #schedule(): void {
     const next = this.#inFlight[0];
     if (next === undefined || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => this.#arrive(), next.arrivesAtMs - performance.now());
+    this.#timer = setTimeout(() => this.#arrive(), Math.max(0, next.arrivesAtMs - performance.now()));
   }
 
   #arrive(): void {
