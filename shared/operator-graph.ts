@@ -4,6 +4,7 @@
  * apart. Plain data: it travels in descriptions. Knows nothing of files, of protocols or of what an operator computes.
  */
 import { z } from 'zod';
+import { elementCount } from './layers/kind.ts';
 
 export const elementNames = [
   'float16',
@@ -35,7 +36,7 @@ const number = z.union([z.number(), z.enum(['inf', '-inf', 'nan'])]);
 
 const graphTensorSchema = z
   .strictObject({ type: z.enum(elementNames), shape: z.array(size).max(64), values: z.array(number) })
-  .refine(({ shape, values }) => shape.reduce((product, n) => product * n, 1) === values.length, {
+  .refine(({ shape, values }) => elementCount(shape) === values.length, {
     message: 'a tensor has as many values as its shape asks for',
   });
 

@@ -1,6 +1,6 @@
 /** One-hot forms of secret whole numbers, and rows picked by them, so that nobody learns which. Knows nothing of shares. */
 import { range } from './rearrange.ts';
-import { ShapeError } from './shape.ts';
+import { ShapeError, sizeOf } from './shape.ts';
 import { constant } from './tensor.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -21,7 +21,7 @@ export function oneHot(index: Tensor, size: number): Tensor {
 export function takeSecretly(table: Tensor, index: Tensor): Tensor {
   const [size, ...row] = table.shape;
   if (size === undefined) throw new ShapeError('take', [table.shape], 'a table has at least one axis');
-  const inner = row.reduce((product, n) => product * n, 1);
+  const inner = sizeOf(row);
   return oneHot(index, size)
     .reshape([index.size, size])
     .matmulRaw(table.reshape([size, inner]))

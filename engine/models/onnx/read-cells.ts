@@ -1,4 +1,5 @@
 /** Functions of single cells, of rows and of channels as layers: activations and normalisations. */
+import { elementCount } from '../../../shared/layers/kind.ts';
 import type { Layer } from '../../../shared/layers/table.ts';
 import type { WeightTensor } from '../../../shared/model.ts';
 import type { NodeReading, ReadNode } from './node-reading.ts';
@@ -112,7 +113,7 @@ const layerNorm: ReadNode = (node) => {
   const over = shape.slice(from);
   const name = node.name('norm');
   const hasBias = node.isGiven(2);
-  const none: WeightTensor = { shape: over, data: new Float64Array(over.reduce((product, n) => product * n, 1)) };
+  const none: WeightTensor = { shape: over, data: new Float64Array(elementCount(over)) };
   if (!hasBias) node.list.weights.set(`${name}/bias`, none);
   const parts = hasBias ? scaleAndBias : scaleAndBias.slice(0, 1);
   normalise(node, { kind: 'layerNorm', name, shape: over, epsilon: epsilonOf(node) }, parts, over);

@@ -1,6 +1,7 @@
 /**
  * Where the weights of each kind of layer stand in TensorFlow.js, and in which order their axes are. Knows nothing of files.
  */
+import { stridesOf } from '../../tensor/shape.ts';
 import type { KindName } from '../../../shared/layers/table.ts';
 import { modelWeights } from '../../../shared/model.ts';
 import type { ModelDescription, ModelWeights, WeightTensor } from '../../../shared/model.ts';
@@ -76,7 +77,7 @@ function inverse(order: readonly number[]): number[] {
 
 /** Axis i of the result is axis order[i] of the tensor. */
 export function permuted({ shape, data }: WeightTensor, order: readonly number[]): WeightTensor {
-  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, n) => product * n, 1));
+  const strides = stridesOf(shape);
   const target = order.map((axis) => shape[axis] ?? 1);
   const steps = order.map((axis) => strides[axis] ?? 1);
   const result = new Float64Array(data.length);

@@ -1,5 +1,6 @@
 /** A faster permutation of axes for TensorFlow.js' CPU backend: it walks the axes instead of taking every index apart. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { stridesOf } from '../../../engine/tensor/shape.ts';
 import { floats, replaceKernel } from './replace-kernel.ts';
 import type { FasterKernel } from './replace-kernel.ts';
 
@@ -12,7 +13,7 @@ const permuted: FasterKernel = ({ backend, inputs, attributes }): TensorInfo | u
   const { x } = inputs;
   const { perm } = attributes as { readonly perm: readonly number[] };
   if (x?.dtype !== 'float32' || perm.length === 0) return undefined;
-  const steps = x.shape.map((_, axis) => x.shape.slice(axis + 1).reduce((product, size) => product * size, 1));
+  const steps = stridesOf(x.shape);
   const shape = perm.map((axis) => x.shape[axis]!);
   const values = floats(backend, x);
   const result = new Float32Array(values.length);

@@ -12,6 +12,7 @@ import { lower } from '../../../engine/plan/lower.ts';
 import { planJob } from '../../../engine/plan/plan.ts';
 import { nodeCrypto } from '../../../engine/random/node-crypto.ts';
 import { Simulation } from '../../../engine/runtime/simulation.ts';
+import { elementCount } from '../../../shared/layers/kind.ts';
 import { weightShapes } from '../../../shared/model.ts';
 import { rowFactor } from './cut.ts';
 import type { PossibleLabels } from './cut.ts';
@@ -49,10 +50,7 @@ export class RowCuts {
     const { split, description } = this.#spec;
     const labels = possibleLabels(this.#spec);
     const shapes = weightShapes(description);
-    const count = trainedKeys(this.#spec).reduce(
-      (sum, key) => sum + (shapes.get(key) ?? []).reduce((size, n) => size * n, 1),
-      0,
-    );
+    const count = trainedKeys(this.#spec).reduce((sum, key) => sum + elementCount(shapes.get(key) ?? []), 0);
     // Entries of gradients by single scores are rounded to units, half a unit off at most.
     const rounding = Math.sqrt(count) * 2 ** -(this.#spec.fractionBits + 1);
     const factors = new BigUint64Array(rows.length);
